@@ -1,0 +1,29 @@
+"""The command line. Nothing heavy is imported here: `imgpipe` starts under `xargs -n1` too."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from imgpipe import __version__
+
+
+def main() -> None:
+    """Run `imgpipe` with the process's arguments, and exit."""
+    if sys.argv[1:] == ["--version"]:
+        # Before click is imported: scripts ask for it often.
+        _write_version()
+        return
+    from imgpipe.cli.app import run  # noqa: PLC0415 - after the quick way out above
+
+    run()
+
+
+def _write_version() -> None:
+    try:
+        os.write(1, f"imgpipe {__version__}\n".encode())
+    except BrokenPipeError:
+        os._exit(141)
+    except OSError as error:
+        os.write(2, f"imgpipe: cannot write to standard output: {error.strerror}\n".encode())
+        os._exit(4)

@@ -1,0 +1,105 @@
+"""The group of commands, and how each way of ending becomes an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import signal
+import sys
+from typing import Final, NoReturn
+
+import click
+
+from imgpipe import __version__, console, signals
+from imgpipe.errors import Exit, ProcessError
+from imgpipe.signals import ReaderGone
+
+COMMANDS: Final[dict[str, str]] = {
+    "read": "Turn a table into records.",
+    "fetch": "Download the images of a list of URLs.",
+    "resize": "Resize images.",
+    "shard": "Place images in folders.",
+    "bench": "Compare the modes of fetch.",
+    "demo": "Run the whole pipe on embedded pictures.",
+    "clean": "Remove abandoned spools.",
+    "help": "Show the page of a command.",
+    "completion": "Print the completion script of a shell.",
+}
+"""Every command with its line in the list. Its module `imgpipe.cli.NAME` is imported when it runs."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is asked for, so that none pays for another's imports."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the commands, in the order of the pipe."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name; None where there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"imgpipe.cli.{cmd_name}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=True,
+)
+@click.version_option(__version__, message="imgpipe %(version)s")
+def imgpipe() -> None:
+    r"""Download images by the thousand or the billion, resize them, place them in folders or shards.
+
+    Each command is a filter that passes JSON lines:
+
+    \b
+        cut -d, -f2 urls.csv | imgpipe fetch | imgpipe resize --size 256 | imgpipe shard out/
+    """
+
+
+def run() -> NoReturn:
+    """Run the command line and end the process, by exit code or by signal."""
+    console.open_missing_streams()
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = imgpipe.main(prog_name="imgpipe", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.Abort:
+        signals.die_by(signal.SIGINT)
+    except click.ClickException as error:
+        error.show()
+        return Exit.USAGE
+    except ProcessError as error:
+        console.complain(str(error))
+        return error.exit_code
+    except (BrokenPipeError, ReaderGone):
+        _forget_stdout()
+        signals.die_by(signal.SIGPIPE)
+    except KeyboardInterrupt:
+        signals.die_by(signal.SIGINT)
+    except OSError as error:
+        # What click writes, such as a page of help, may meet a full disk.
+        _forget_stdout()
+        console.complain(f"{error.filename or 'standard output'}: {error.strerror}")
+        return Exit.OUTPUT
+    return code if isinstance(code, int) else Exit.OK
+
+
+def _forget_stdout() -> None:
+    # Python would flush standard output once more at its exit, and complain.
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.close()

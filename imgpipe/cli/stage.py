@@ -1,0 +1,138 @@
+"""What every stage's command shares: the common options, the streams, the summary, the exit code."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+from imgpipe import console, signals
+from imgpipe.cli.params import SECONDS_OR_ZERO
+from imgpipe.console import LogFile, Progress
+from imgpipe.errors import Exit
+from imgpipe.signals import Stop
+from imgpipe.stream import Emit, Source, read_chunks
+from imgpipe.tally import Tally
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common:
+    """The options that every stage has."""
+
+    quiet: bool
+    """No message but errors."""
+    verbose: bool
+    """A summary also where another program reads the output."""
+    log: str | None
+    """A file to append a line a record to."""
+    fail: bool
+    """Exit 3 if any record failed."""
+    ordered: bool
+    """Keep the order of the input."""
+    null: bool
+    """Values end with NUL instead of LF."""
+
+
+def common_options(function: Callable[..., R]) -> Callable[..., R]:
+    """Add the common options to a command, which gets them as one argument `common`."""
+
+    @functools.wraps(function)
+    def gathered(**options: Any) -> R:
+        common = Common(**{name: options.pop(name) for name in Common.__dataclass_fields__})
+        return function(common=common, **options)
+
+    decorators = [
+        click.option("-0", "--null", is_flag=True, help="Input values end with NUL, not LF."),
+        click.option("--ordered", is_flag=True, help="Write records in the order of the input."),
+        click.option("--fail", is_flag=True, help="Exit 3 if any record failed."),
+        click.option(
+            "--log", metavar="FILE", type=click.Path(dir_okay=False), help="Append a line a record to FILE."
+        ),
+        click.option("-v", "--verbose", is_flag=True, help="A summary from every stage of a pipe."),
+        click.option("-q", "--quiet", is_flag=True, help="No progress, no summary, no hints."),
+    ]
+    decorated: Callable[..., R] = gathered
+    for decorator in decorators:
+        decorated = decorator(decorated)
+    return decorated
+
+
+grace_option = click.option(
+    "--grace",
+    type=SECONDS_OR_ZERO,
+    default=5.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds to go on reading after Ctrl-C or TERM.",
+)
+
+
+def run_stage(
+    stage: str,
+    common: Common,
+    work: Callable[[Source, Emit], object],
+    *,
+    bare: str,
+    values: Sequence[str] = (),
+    grace: float = 0.0,
+    output: bool = True,
+    gather: int = 0,
+    waits_for: str,
+) -> Exit:
+    """Open the streams, run `work` over them, tell how it went.
+
+    Args:
+        stage: The stage's name.
+        common: The common options.
+        work: The stage itself: takes the records and where to put them.
+        bare: The field that a bare value fills.
+        values: Positional values; where there are any, standard input is not read.
+        grace: Seconds to go on reading after a signal.
+        output: Whether records go to standard output.
+        gather: Bytes to gather before a write (see `Emit`).
+        waits_for: What a person at a terminal is asked to type.
+
+    Returns:
+        The exit code. After a signal the process dies by it instead.
+    """
+    stop = Stop(grace)
+    tally = Tally()
+    emit = Emit(
+        1 if output else None, tally, log=LogFile(common.log, stage) if common.log else None, gather=gather
+    )
+    talks = not common.quiet and (common.verbose or not output or console.is_last_stage())
+    if not values and not common.quiet and console.stdin_is_terminal():
+        console.say(f"imgpipe {stage}: waiting for {waits_for}; Ctrl-D ends the input")
+    source = _source(stage, bare, common, values, stop, emit)
+    with signals.handled(stop), Progress(stage, tally, shown=talks and console.wants_progress()) as progress:
+        emit.watch.start()
+        try:
+            work(source, emit)
+            emit.flush()
+        finally:
+            progress.close()
+            if talks:
+                tell(tally, stage, progress.seconds)
+    if stop.signal is not None:
+        signals.die_by(stop.signal)
+    return Exit.RECORDS_FAILED if common.fail and tally.failed else Exit.OK
+
+
+def _source(stage: str, bare: str, common: Common, values: Sequence[str], stop: Stop, emit: Emit) -> Source:
+    if values:
+        # An argument cannot hold NUL, but any other end of line.
+        chunks: Iterable[bytes] = (value.encode("utf-8", "surrogateescape") + b"\0" for value in values)
+        return Source(stage, bare, chunks, null=True, stop=stop)
+    return Source(stage, bare, read_chunks(0, stop, emit.flush), null=common.null, stop=stop)
+
+
+def tell(tally: Tally, stage: str, seconds: float) -> None:
+    """Write the summary of a stage."""
+    for line in tally.summary(stage, seconds):
+        console.say(console.loud(line) if "WARNING" in line.partition(":")[2][:10] else line)

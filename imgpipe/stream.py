@@ -1,0 +1,356 @@
+"""Lines in and lines out: blocking reads and writes of the standard streams, whole records only."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import select
+import stat
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, Protocol
+
+from imgpipe import records as _records
+from imgpipe import spool
+from imgpipe.errors import OutputError, RecordError, UsageError
+from imgpipe.records import MAX_LINE, Record
+from imgpipe.signals import ReaderGone, ReaderWatch, Stop
+from imgpipe.tally import Tally
+
+CHUNK: Final = 1 << 16
+"""Bytes read or gathered for a write at a time: what a pipe holds on Linux (pipe(7))."""
+
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class Source:
+    """The records of an input, in its order.
+
+    Iterating yields each record as soon as its line is complete. A line that cannot be parsed is
+    yielded as a failed record, so that it goes through the pipe like any other.
+
+    Args:
+        stage: The reading stage's name, for failed records.
+        bare: The field that a bare value fills: `url` or `path`.
+        chunks: The bytes of the input, in pieces of any size.
+        null: Whether values end with NUL instead of LF.
+        stop: Who may ask the stage to end; a stage may register with it.
+    """
+
+    def __init__(
+        self, stage: str, bare: str, chunks: Iterable[bytes], *, null: bool = False, stop: Stop | None = None
+    ) -> None:
+        self._stage = stage
+        self._bare = bare
+        self._chunks = chunks
+        self._null = null
+        self.stop = stop if stop is not None else Stop()
+        self.taken = 0
+        """Records yielded so far."""
+
+    def __iter__(self) -> Iterator[Record]:
+        for batch in self.batches():
+            yield from batch
+
+    def batches(self) -> Iterator[list[Record]]:
+        """Lists of the records that are there without waiting, each at least one long."""
+        number = 0
+        for lines in split_lines(self._chunks, b"\0" if self._null else b"\n"):
+            batch = []
+            for line in lines:
+                number += 1
+                if not self._null and line.endswith(b"\r"):
+                    line = line[:-1]  # noqa: PLW2901 - the line without its end is the line
+                if line and not line.isspace():
+                    batch.append(self._record(line, number))
+            if batch:
+                self.taken += len(batch)
+                yield batch
+
+    def _record(self, line: bytes, number: int) -> Record:
+        try:
+            record = _records.parse(line, self._bare)
+        except RecordError as error:
+            return _records.fail({"seq": number}, self._stage, error)
+        record.setdefault("seq", number)
+        return record
+
+
+def split_lines(chunks: Iterable[bytes], separator: bytes) -> Iterator[list[bytes]]:
+    """Complete lines without their ends, a list for each chunk that completes any.
+
+    A line of over `MAX_LINE` bytes is cut to `MAX_LINE` + 1, so that it can be told, and the rest of
+    it is not kept. A byte order mark at the very start is dropped.
+    """
+    pending = b""
+    started = False
+    for chunk in chunks:
+        if not started:
+            pending += chunk
+            if len(pending) < len(_BOM) and _BOM.startswith(pending):
+                continue
+            started = True
+            pending, chunk = b"", pending.removeprefix(_BOM)  # noqa: PLW2901 - the mark is no content
+        head, *lines = chunk.split(separator)
+        if not lines:
+            pending = (pending + head)[: MAX_LINE + 1] if len(pending) <= MAX_LINE else pending
+            continue
+        first = (pending + head)[: MAX_LINE + 1]
+        *middle, pending = lines
+        yield [first, *(line if len(line) <= MAX_LINE else line[: MAX_LINE + 1] for line in middle)]
+    if pending:
+        yield [pending]
+
+
+def read_chunks(descriptor: int, stop: Stop, before_wait: Callable[[], None]) -> Iterator[bytes]:
+    """The bytes of `descriptor`, until its end or until `stop` has no time left.
+
+    Blocking, with the descriptor's flags left alone: a neighbour may share them.
+
+    Args:
+        descriptor: An open descriptor, blocking or not.
+        stop: Who may ask to end.
+        before_wait: Called when there is nothing to read yet, before waiting for it.
+
+    Raises:
+        UsageError: It cannot be read: it is closed, or a folder.
+    """
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    poll.register(stop.wakeup, select.POLLIN)
+    while (left := stop.seconds_left()) != 0.0:
+        ready = [fd for fd, _ in poll.poll(0)]
+        if descriptor not in ready:
+            if stop.wakeup in ready:
+                # From now on only the time left counts; a descriptor that stays ready would spin.
+                poll.unregister(stop.wakeup)
+                continue
+            before_wait()
+            poll.poll(None if left is None else left * 1000)
+            continue
+        try:
+            chunk = os.read(descriptor, CHUNK)
+        except BlockingIOError:
+            continue
+        except IsADirectoryError:
+            raise UsageError(
+                "standard input is a folder; give a list of lines, or names as arguments"
+            ) from None
+        except OSError as error:
+            raise UsageError(f"cannot read standard input: {error.strerror}") from error
+        if not chunk:
+            return
+        yield chunk
+
+
+class Log(Protocol):
+    """Keeps a line about each record that leaves the stage."""
+
+    def __call__(self, record: Record) -> None:
+        """Keep it."""
+
+
+class Emit:
+    """Writes records to the output, counts and logs them. Called from any thread.
+
+    A record is written whole. Where the output is a pipe, each write holds a lock that all imgpipe
+    processes on the same pipe take (on Linux), so that their records do not mix at any length.
+
+    Args:
+        descriptor: Where to write; None where records go nowhere from here.
+        tally: Counts each record.
+        log: Keeps a line about each record.
+        gather: Bytes to gather before a write; 0 writes each record at once.
+    """
+
+    def __init__(
+        self, descriptor: int | None, tally: Tally, *, log: Log | None = None, gather: int = 0
+    ) -> None:
+        self.tally = tally
+        self._log = log
+        self._gather = gather
+        self._output = Output(descriptor) if descriptor is not None else None
+        self._dump = (
+            _records.dump_for_terminal
+            if self._output is not None and self._output.is_terminal
+            else _records.dump
+        )
+        self._mutex = threading.RLock()
+        self._waiting: list[Record] = []
+        self._lines: list[bytes] = []
+        self._size = 0
+
+    @property
+    def watch(self) -> ReaderWatch:
+        """The watch over the output's reader, for what must be done before a death by SIGPIPE."""
+        return self._output.watch if self._output is not None else _NO_WATCH
+
+    def __call__(self, record: Record) -> None:
+        """Write one record, now or with the ones that follow.
+
+        Raises:
+            OutputError: The output cannot be written.
+            ReaderGone: Nobody reads it; the process is about to end.
+        """
+        with self._mutex:
+            if self._output is not None:
+                line = self._dump(record)
+                self._lines.append(line)
+                self._size += len(line)
+            self._waiting.append(record)
+            if self._output is None or self._size > self._gather:
+                self.flush()
+
+    def many(self, batch: Sequence[Record]) -> None:
+        """Write records together."""
+        with self._mutex:
+            for record in batch:
+                self(record)
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        with self._mutex:
+            if not self._waiting:
+                return
+            lines, waiting = self._lines, self._waiting
+            self._lines, self._waiting, self._size = [], [], 0
+            if self._output is not None:
+                try:
+                    self._output.write(b"".join(lines))
+                except OutputError:
+                    self._give_up(lines, waiting, self._output.written)
+                    raise
+            for record in waiting:
+                self._count(record)
+
+    def _count(self, record: Record) -> None:
+        self.tally.add(record)
+        if self._log is not None:
+            self._log(record)
+
+    def _give_up(self, lines: list[bytes], waiting: list[Record], written: int) -> None:
+        """Count what was written whole; the files of the rest have no record that names them."""
+        for line, record in zip(lines, waiting, strict=True):
+            written -= len(line)
+            if written >= 0:
+                self._count(record)
+            else:
+                self.tally.unfinished += 1
+                spool.discard(record)
+
+
+class Output:
+    """A descriptor that is written whole, under the lock that writers to one pipe share."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        mode = _mode(descriptor)
+        self.is_terminal = os.isatty(descriptor)
+        piped = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+        self.watch = ReaderWatch(descriptor if piped else None)
+        self._lock = _fresh_descriptor(descriptor) if stat.S_ISFIFO(mode) else None
+        self.written = 0
+        """Bytes that the last write got rid of."""
+
+    def write(self, data: bytes) -> None:
+        """Write all of `data`.
+
+        Raises:
+            OutputError: It cannot be written.
+            ReaderGone: Nobody reads it any more.
+        """
+        self.written = 0
+        view = memoryview(data)
+        try:
+            with self._locked():
+                while self.written < len(view):
+                    self.written += self._some(view[self.written :])
+        except BrokenPipeError:
+            self.watch.gone()
+            raise ReaderGone from None
+        except OSError as error:
+            raise OutputError(f"cannot write to standard output: {error.strerror}") from error
+
+    def _some(self, view: memoryview) -> int:
+        try:
+            return os.write(self._descriptor, view)
+        except BlockingIOError:
+            # Another process made the shared description non-blocking: cope, and leave it so.
+            poll = select.poll()
+            poll.register(self._descriptor, select.POLLOUT)
+            poll.poll()
+            return 0
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        if self._lock is None:
+            yield
+            return
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+
+def _mode(descriptor: int) -> int:
+    try:
+        return os.fstat(descriptor).st_mode
+    except OSError:
+        return 0
+
+
+def _fresh_descriptor(descriptor: int) -> int | None:
+    """The same pipe opened anew: a lock on the inherited description is shared by all who inherited it.
+
+    None where the system has no such path (elsewhere than on Linux): there a record of up to PIPE_BUF
+    bytes is whole, a longer one may mix with another writer's.
+    """
+    try:
+        return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EACCES, errno.ENXIO, errno.ENOTDIR, errno.EPERM):
+            return None
+        raise
+
+
+_NO_WATCH: Final = ReaderWatch(None)
+
+
+class Window:
+    """Puts records back into the order in which they were taken, within a bounded number of them.
+
+    Args:
+        size: How many may be under way, from the oldest that is not done; None keeps no order.
+    """
+
+    def __init__(self, size: int | None) -> None:
+        self._size = size
+        self._first = 0
+        self._next = 0
+        self._done: dict[int, Record] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether the oldest must be done before another is taken."""
+        return self._size is not None and self._next - self._first >= self._size
+
+    def take(self) -> int:
+        """The place of a record that is taken now."""
+        place = self._next
+        self._next += 1
+        return place
+
+    def give(self, place: int, record: Record) -> list[Record]:
+        """Hand in the record of `place`; returns those whose turn has come, in order."""
+        if self._size is None:
+            return [record]
+        self._done[place] = record
+        ready = []
+        while self._first in self._done:
+            ready.append(self._done.pop(self._first))
+            self._first += 1
+        return ready

@@ -80,13 +80,13 @@ def assert_one_clear_line(result: Result, code: int, *words: str) -> None:
         assert word in lines[0]
 
 
-def picture(width=64, height=48, format="JPEG", mode="RGB", seed=0, **save) -> bytes:
+def picture(width=64, height=48, kind="JPEG", mode="RGB", seed=0, **save) -> bytes:
     """A small picture with content that compresses like a photograph's: gradients, not noise."""
     base = Image.linear_gradient("L").resize((width, height))
     other = Image.radial_gradient("L").resize((width, height)).rotate(seed * 37 % 360)
     image = Image.merge("RGB", (base, other, Image.eval(base, lambda v: (v * 3 + seed * 11) % 256)))
     out = io.BytesIO()
-    image.convert(mode).save(out, format, **save)
+    image.convert(mode).save(out, kind, **save)
     return out.getvalue()
 
 

@@ -1,0 +1,182 @@
+"""What a data set holds, read back from its own files: for resuming, for appending, for checking.
+
+    OUT/metadata.jsonl               files: a line a placed image
+    OUT/00000.tar, OUT/00000.parquet a shard; it counts once it stands beside its sidecar
+    OUT/__imgpipe__/00000.jsonl      the sidecar of a shard: a line about it, then a line a placed image
+    OUT/__imgpipe__/failed.jsonl     what failed and what was skipped
+    OUT/__imgpipe__/failed-now.jsonl the same of a run that goes on, or was killed
+
+Everything here only reads, and copes with a writer at work: a last line without its end is no line yet.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import orjson
+
+from imgpipe.errors import Status, UsageError
+from imgpipe.records import Record
+
+METADATA: Final = "metadata.jsonl"
+HIDDEN: Final = "__imgpipe__"
+"""The folder in OUT for what is no data: loaders pass over names that begin with two underscores."""
+FAILED: Final = "failed.jsonl"
+FAILED_NOW: Final = "failed-now.jsonl"
+SHARD_SUFFIXES: Final = (".tar", ".parquet")
+
+_SIDECAR: Final = re.compile(r"([0-9]{5,})\.jsonl")
+
+
+def identity(record: Record) -> int:
+    """A number for the `url` with the `key` of a record, the same throughout this process.
+
+    64 bits of Python's keyed hash: among ten million, two differ in nothing else with a chance of 3 in a
+    million. A `key` that is no text counts as its JSON, an empty one as none.
+    """
+    return hash((_text(record.get("url")), _text(record.get("key")))) & 0xFFFF_FFFF_FFFF_FFFF
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else orjson.dumps(value, default=str).decode()
+
+
+class Counts:
+    """How often each of many millions of numbers of 64 bits occurs, in 12 bytes each.
+
+    All are added first; the first question sorts them.
+    """
+
+    _BUCKETS: Final = 1024
+
+    def __init__(self) -> None:
+        self._numbers = [array("Q") for _ in range(self._BUCKETS)]
+        self._left: list[array[int] | None] = [None] * self._BUCKETS
+
+    def add(self, number: int) -> None:
+        """Count `number` once more."""
+        self._numbers[number % self._BUCKETS].append(number)
+
+    def take(self, number: int) -> bool:
+        """Count `number` once less; False where it is not there any more."""
+        place = number % self._BUCKETS
+        left = self._left[place]
+        if left is None:
+            left = self._left[place] = self._sort(place)
+        numbers = self._numbers[place]
+        index = bisect_left(numbers, number)
+        if index == len(numbers) or numbers[index] != number or not left[index]:
+            return False
+        left[index] -= 1
+        return True
+
+    def _sort(self, place: int) -> array[int]:
+        numbers, left = array("Q"), array("I")
+        for number in sorted(self._numbers[place]):
+            if numbers and numbers[-1] == number:
+                left[-1] += 1
+            else:
+                numbers.append(number)
+                left.append(1)
+        self._numbers[place] = numbers
+        return left
+
+
+class Done:
+    """What need not be done again: placed already, or failed for good.
+
+    Args:
+        outs: Folders of data sets; one that does not exist yet holds nothing. A file is read as one
+            of their lists, such as one that `shard --failed` wrote.
+        retry_failed: Whether what failed for good is to be tried again.
+
+    Raises:
+        UsageError: A list cannot be read.
+    """
+
+    def __init__(self, outs: Sequence[Path | str], *, retry_failed: bool = False) -> None:
+        self._counts = Counts()
+        for out in map(Path, outs):
+            self._load(out, retry_failed=retry_failed)
+
+    def _load(self, out: Path, *, retry_failed: bool) -> None:
+        if out.is_file():
+            self._add(out, failures=not retry_failed)
+            return
+        self._add(out / METADATA)
+        for sidecar in committed_sidecars(out):
+            self._add(sidecar)
+        if not retry_failed:
+            # In this order: a shard that starts now moves the lines of the second into the first.
+            self._add(out / HIDDEN / FAILED, failures=True)
+            self._add(out / HIDDEN / FAILED_NOW, failures=True)
+
+    def _add(self, path: Path, *, failures: bool = False) -> None:
+        add = self._counts.add
+        for record in read_records(path):
+            if "url" in record and (counts_as_placed(record) or (failures and is_for_good(record))):
+                add(identity(record))
+
+    def leaves_out(self, record: Record) -> bool:
+        """Whether the record is done. It is asked once a line of the input: of equal ones, as many are
+        left out as are done."""
+        return "url" in record and self._counts.take(identity(record))
+
+
+def counts_as_placed(record: Record) -> bool:
+    """Whether a line of a list tells of an image in its place."""
+    return "file_name" in record and "error" not in record
+
+
+def is_for_good(record: Record) -> bool:
+    """Whether a line of a list tells of a failure that another attempt would not mend."""
+    status = record.get("status")
+    return status == Status.SKIPPED or (status == Status.FAILED and record.get("retryable") is not True)
+
+
+def committed_sidecars(out: Path) -> Iterator[Path]:
+    """The sidecars in OUT whose shard exists, in order of their numbers."""
+    try:
+        names = os.listdir(out / HIDDEN)
+    except OSError:
+        return
+    numbers = sorted(found[1] for found in map(_SIDECAR.fullmatch, names) if found)
+    for number in sorted(numbers, key=int):
+        if any(os.path.lexists(out / f"{number}{suffix}") for suffix in SHARD_SUFFIXES):
+            yield out / HIDDEN / f"{number}.jsonl"
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """The whole lines of a list as records; none where there is no such file. A line that is no JSON
+    object, such as one that a power cut left behind, is passed over.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            yield from _records(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _records(file: BinaryIO) -> Iterator[Record]:
+    for line in file:
+        if not line.endswith(b"\n"):
+            return
+        try:
+            record = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(record, dict):
+            yield record

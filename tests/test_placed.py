@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from imgpipe.errors import UsageError
+from imgpipe.placed import Counts, Done, read_records
+
+
+def write(path, *lines, end="\n"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(json.dumps(line) for line in lines) + end)
+
+
+def placed(url, **more):
+    return {"file_name": "00000/x.jpg", "url": url, "key": "", **more}
+
+
+def failed(url, *, retryable, status="failed"):
+    return {"url": url, "status": status, "error": "http_status", "retryable": retryable}
+
+
+def test_of_equal_lines_as_many_are_left_out_as_are_done(tmp_path):
+    """Two placed lines of a URL leave out two of three equal records."""
+    write(tmp_path / "metadata.jsonl", placed("http://h/a"), placed("http://h/a"))
+    done = Done([tmp_path])
+    assert [done.leaves_out({"url": "http://h/a"}) for _ in range(3)] == [True, True, False]
+
+
+def test_identity_is_url_with_key(tmp_path):
+    """The same URL under another key is another record; a number as key is its text."""
+    write(tmp_path / "metadata.jsonl", placed("http://h/a", key="7"))
+    done = Done([tmp_path])
+    assert not done.leaves_out({"url": "http://h/a", "key": "8"})
+    assert not done.leaves_out({"url": "http://h/a"})
+    assert done.leaves_out({"url": "http://h/a", "key": 7})
+
+
+@pytest.mark.parametrize("name", ["failed.jsonl", "failed-now.jsonl"])
+def test_what_failed_for_good_is_done_unless_it_is_to_be_retried(tmp_path, name):
+    """Failures for good and skipped records are left out, passing failures are not."""
+    write(
+        tmp_path / "__imgpipe__" / name,
+        failed("http://h/good", retryable=False),
+        failed("http://h/later", retryable=True),
+        failed("http://h/skipped", retryable=False, status="skipped"),
+    )
+    urls = ["http://h/good", "http://h/later", "http://h/skipped"]
+    done = Done([tmp_path])
+    assert [done.leaves_out({"url": url}) for url in urls] == [True, False, True]
+    again = Done([tmp_path], retry_failed=True)
+    assert [again.leaves_out({"url": url}) for url in urls] == [False] * 3
+
+
+def test_a_sidecar_counts_only_beside_its_shard(tmp_path):
+    """The records of a shard are done once its tar or parquet file exists."""
+    hidden = tmp_path / "__imgpipe__"
+    for number in range(3):
+        write(hidden / f"0000{number}.jsonl", {"count": 1}, placed(f"http://h/{number}"))
+    (tmp_path / "00000.tar").write_bytes(b"")
+    (tmp_path / "00001.parquet").write_bytes(b"")
+    done = Done([tmp_path])
+    assert [done.leaves_out({"url": f"http://h/{n}"}) for n in range(3)] == [True, True, False]
+
+
+def test_a_torn_last_line_is_no_line(tmp_path):
+    """A line without its end, and one that is no JSON, are passed over."""
+    write(tmp_path / "metadata.jsonl", placed("http://h/a"), 5, placed("http://h/b"), end="")
+    with open(tmp_path / "metadata.jsonl", "a") as file:
+        file.write("")
+    done = Done([tmp_path])
+    assert done.leaves_out({"url": "http://h/a"})
+    assert not done.leaves_out({"url": "http://h/b"})
+    (tmp_path / "x.jsonl").write_bytes(b'\0\0\0\n{"url":"u"}\n')
+    assert list(read_records(tmp_path / "x.jsonl")) == [{"url": "u"}]
+
+
+def test_several_outs_and_lists_are_added_up(tmp_path):
+    """Every folder counts, one that does not exist holds nothing, a file is a list."""
+    write(tmp_path / "a" / "metadata.jsonl", placed("http://h/a"))
+    write(tmp_path / "failed-elsewhere.jsonl", failed("http://h/b", retryable=False))
+    done = Done([tmp_path / "a", tmp_path / "none", tmp_path / "failed-elsewhere.jsonl"])
+    assert done.leaves_out({"url": "http://h/a"})
+    assert done.leaves_out({"url": "http://h/b"})
+    assert not done.leaves_out({"path": "/x.jpg"})
+
+
+def test_a_list_that_cannot_be_read_is_one_clear_line(tmp_path):
+    """A folder in the place of a list is refused."""
+    (tmp_path / "metadata.jsonl").mkdir()
+    with pytest.raises(UsageError, match="cannot read"):
+        Done([tmp_path])
+
+
+def test_counts_hold_each_number_as_often_as_it_was_added():
+    """Every number is taken exactly as often as it was added."""
+    counts = Counts()
+    for number in range(5000):
+        for _ in range(number % 3):
+            counts.add(number * 2**50 % 2**64)
+    for number in reversed(range(5000)):
+        taken = [counts.take(number * 2**50 % 2**64) for _ in range(number % 3)]
+        assert all(taken)
+    assert not any(counts.take(number * 2**50 % 2**64) for number in range(5000))

@@ -70,6 +70,9 @@ def open_missing_streams() -> None:
             if opened != descriptor:
                 os.dup2(opened, descriptor)
                 os.close(opened)
+    # Python has no object for a stream that was closed, and click would write to the other one.
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
 
 
 class Progress:
@@ -160,7 +163,7 @@ def describe(record: Record) -> str:
     words = [str(record.get("status", Status.OK))]
     if record.get("error"):
         words.append(str(record["error"]))
-    if type(record.get("seconds")) in (int, float):
+    if isinstance(record.get("seconds"), float):
         words.append(f"{record['seconds']:.3f}s")
     if type(record.get("bytes")) is int:
         words.append(f"{record['bytes']}B")

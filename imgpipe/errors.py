@@ -201,11 +201,12 @@ def safe(text: str, limit: int | None = None) -> str:
     Control characters (C0, DEL, C1), format characters such as bidirectional overrides, lone
     surrogates and private-use characters become backslash escapes. At most `limit` characters.
     """
-    if limit is not None and len(text) > limit:
-        text = text[: limit - 1] + "…"
-    if _PLAIN.fullmatch(text):
-        return text
-    return "".join(_escape(c) if unicodedata.category(c) in _UNSAFE_CATEGORIES else c for c in text)
+    start = text if limit is None else text[: limit + 1]
+    if not _PLAIN.fullmatch(start):
+        start = "".join(_escape(c) if unicodedata.category(c) in _UNSAFE_CATEGORIES else c for c in start)
+    if limit is not None and len(start) > limit:
+        start = start[: limit - 1] + "…"
+    return start
 
 
 def _escape(character: str) -> str:

@@ -78,13 +78,27 @@ def parse(line: bytes, bare: str) -> Record:
             record = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
         else:
             record = orjson.loads(line)
-        if line.count(b"[") + line.count(b"{") > _DEEP:
-            dump(record)
+        if line.count(b"[") + line.count(b"{") > _DEEP and _is_deep(record):
+            raise ValueError(f"nested more than {_DEEP} deep")  # noqa: TRY301 - one place makes the error
     except UnicodeDecodeError as error:
         raise _bad(line, f"not UTF-8 at byte {error.start + 1}") from error
     except (ValueError, TypeError, RecursionError) as error:
         raise _bad(line, f"not JSON: {error}") from error
     return _as_object(record)
+
+
+def _is_deep(record: Any) -> bool:
+    level = [record]
+    for _ in range(_DEEP):
+        level = [
+            inner
+            for value in level
+            if isinstance(value, (dict, list))
+            for inner in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _as_object(value: Any) -> Record:
@@ -117,15 +131,14 @@ def dump(record: Record) -> bytes:
     """One line of UTF-8 JSON with its LF.
 
     Raises:
-        TypeError: The record holds what JSON cannot: a bug of a stage, or, from `parse`, a value that
-            is nested too deep.
+        TypeError: The record holds what JSON cannot: a bug of a stage.
     """
     try:
         return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError as error:
         try:
             return json.dumps(record, allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
-        except (ValueError, RecursionError):
+        except ValueError:
             raise error from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import signal
 import sys
 from typing import Final, NoReturn
@@ -57,13 +58,13 @@ class LazyGroup(click.Group):
 )
 @click.version_option(__version__, message="imgpipe %(version)s")
 def imgpipe() -> None:
-    r"""Download images by the thousand or the billion, resize them, place them in folders or shards.
+    """Download images by the thousand or the billion, resize them, place them in folders or shards.
 
     Each command is a filter that passes JSON lines:
 
     \b
         cut -d, -f2 urls.csv | imgpipe fetch | imgpipe resize --size 256 | imgpipe shard out/
-    """
+    """  # noqa: D301 - click reads the backspace character as "leave the lines as they are"
 
 
 def run() -> NoReturn:
@@ -74,14 +75,20 @@ def run() -> NoReturn:
 
 def _run() -> int:
     try:
-        code = imgpipe.main(prog_name="imgpipe", standalone_mode=False)
+        if "_IMGPIPE_COMPLETE" in os.environ:
+            imgpipe.main(prog_name="imgpipe")  # the shell asks for completions; this ends the process
+        # Not `main` otherwise: it makes an exit with 1 out of a closed pipe.
+        with imgpipe.make_context("imgpipe", sys.argv[1:]) as context:
+            code = imgpipe.invoke(context)
         sys.stdout.flush()
+        return code if isinstance(code, int) else Exit.OK
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except click.Abort:
         signals.die_by(signal.SIGINT)
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         return Exit.USAGE
     except ProcessError as error:
         console.complain(str(error))
@@ -96,7 +103,6 @@ def _run() -> int:
         _forget_stdout()
         console.complain(f"{error.filename or 'standard output'}: {error.strerror}")
         return Exit.OUTPUT
-    return code if isinstance(code, int) else Exit.OK
 
 
 def _forget_stdout() -> None:

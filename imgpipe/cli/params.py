@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any, Final
 
 import click
+
+_MOST: Final = 1 << 62
+"""The largest count or size: it fits the 64 bits of every file system and record."""
+
+_LONGEST: Final = 1e9
+"""The longest duration in seconds, some 30 years: the system's waits take no longer ones."""
 
 _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
@@ -21,10 +26,10 @@ class ByteCount(click.ParamType[int]):
         if isinstance(value, int):
             return value
         found = re.fullmatch(r"(\d+(?:\.\d+)?)([kmgt]?)(?:i?b)?", str(value).strip().lower())
-        count = int(float(found[1]) * _UNITS[found[2]]) if found else 0
-        if count < 1:
+        count = float(found[1]) * _UNITS[found[2]] if found else 0.0
+        if not 1 <= count <= _MOST:
             self.fail(f"{value!r} is no size; write 64k, 20M or 1G", param, ctx)
-        return count
+        return int(count)
 
 
 class Count(click.ParamType[int]):
@@ -37,10 +42,10 @@ class Count(click.ParamType[int]):
         if isinstance(value, int):
             return value
         found = re.fullmatch(r"(\d+(?:\.\d+)?)([km]?)", str(value).strip().lower())
-        number = int(float(found[1]) * {"": 1, "k": 1000, "m": 1_000_000}[found[2]]) if found else 0
-        if number < 1:
+        number = float(found[1]) * {"": 1, "k": 1000, "m": 1_000_000}[found[2]] if found else 0.0
+        if not 1 <= number <= _MOST:
             self.fail(f"{value!r} is no number; write 5000, 64k or 64M", param, ctx)
-        return number
+        return int(number)
 
 
 class Seconds(click.ParamType[float]):
@@ -61,7 +66,7 @@ class Seconds(click.ParamType[float]):
             seconds = float(value)
         except ValueError:
             self.fail(f"{value!r} is no number of seconds", param, ctx)
-        if not math.isfinite(seconds) or seconds < 0 or (seconds == 0 and not self._zero):
+        if not 0 <= seconds <= _LONGEST or (seconds == 0 and not self._zero):
             self.fail(f"{value!r} is no duration; write seconds, such as 30 or 0.5", param, ctx)
         return seconds
 
@@ -78,7 +83,7 @@ class SecondsRange(click.ParamType[tuple[float, float]]):
         if isinstance(value, tuple):
             return value
         found = re.fullmatch(r"(\d+(?:\.\d+)?)(?:-(\d+(?:\.\d+)?))?", str(value).strip())
-        if not found or float(found[2] or found[1]) < float(found[1]):
+        if not found or not float(found[1]) <= float(found[2] or found[1]) <= _LONGEST:
             self.fail(
                 f"{value!r} is no duration; write seconds, such as 2, or a range, such as 1-4", param, ctx
             )

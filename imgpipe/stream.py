@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import threading
@@ -10,7 +11,7 @@ from typing import Final, Protocol
 
 from imgpipe import records as _records
 from imgpipe import spool
-from imgpipe.errors import OutputError, RecordError, UsageError
+from imgpipe.errors import ImgpipeError, OutputError, RecordError, UsageError
 from imgpipe.output import Output
 from imgpipe.records import MAX_LINE, Record
 from imgpipe.signals import ReaderWatch, Stop
@@ -23,6 +24,10 @@ _LONGEST_WAIT: Final = 3600.0
 """Seconds of one wait: poll(2) takes milliseconds in 31 bits."""
 
 _BOM: Final = b"\xef\xbb\xbf"
+
+
+class CutShort(ImgpipeError):  # noqa: N818 - it is no error of ours
+    """A request to stop ended the reading of an input before its end."""
 
 
 class Source:
@@ -57,7 +62,7 @@ class Source:
     def batches(self) -> Iterator[list[Record]]:
         """Lists of the records that are there without waiting, each at least one long."""
         number = 0
-        for lines in split_lines(self._chunks, b"\0" if self._null else b"\n"):
+        for lines in _until_cut(split_lines(self._chunks, b"\0" if self._null else b"\n")):
             batch = []
             for line in lines:
                 number += 1
@@ -76,6 +81,12 @@ class Source:
             return _records.fail({"seq": number}, self._stage, error)
         record.setdefault("seq", number)
         return record
+
+
+def _until_cut(batches: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
+    # The beginning of a line that was still to come is no line.
+    with contextlib.suppress(CutShort):
+        yield from batches
 
 
 def split_lines(chunks: Iterable[bytes], separator: bytes) -> Iterator[list[bytes]]:
@@ -104,8 +115,10 @@ def split_lines(chunks: Iterable[bytes], separator: bytes) -> Iterator[list[byte
         yield [pending]
 
 
-def read_chunks(descriptor: int, stop: Stop, before_wait: Callable[[], None]) -> Iterator[bytes]:
-    """The bytes of `descriptor`, until its end or until `stop` has no time left.
+def read_chunks(
+    descriptor: int, stop: Stop, before_wait: Callable[[], None], name: str = "standard input"
+) -> Iterator[bytes]:
+    """The bytes of `descriptor`, until its end.
 
     Blocking, with the descriptor's flags left alone: a neighbour may share them.
 
@@ -113,9 +126,11 @@ def read_chunks(descriptor: int, stop: Stop, before_wait: Callable[[], None]) ->
         descriptor: An open descriptor, blocking or not.
         stop: Who may ask to end.
         before_wait: Called when there is nothing to read yet, before waiting for it.
+        name: What it is called in messages.
 
     Raises:
         UsageError: It cannot be read: it is closed, or a folder.
+        CutShort: `stop` has no time left.
     """
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
@@ -135,14 +150,13 @@ def read_chunks(descriptor: int, stop: Stop, before_wait: Callable[[], None]) ->
         except BlockingIOError:
             continue
         except IsADirectoryError:
-            raise UsageError(
-                "standard input is a folder; give a list of lines, or names as arguments"
-            ) from None
+            raise UsageError(f"{name} is a folder; give a list of lines, or names as arguments") from None
         except OSError as error:
-            raise UsageError(f"cannot read standard input: {error.strerror}") from error
+            raise UsageError(f"cannot read {name}: {error.strerror}") from error
         if not chunk:
             return
         yield chunk
+    raise CutShort
 
 
 class Log(Protocol):

@@ -101,19 +101,57 @@ def run_stage(
     Returns:
         The exit code. After a signal the process dies by it instead.
     """
+
+    def over_lines(stop: Stop, emit: Emit) -> object:
+        return work(_source(stage, bare, common, values, stop, emit), emit)
+
+    return run_streams(
+        stage,
+        common,
+        over_lines,
+        grace=grace,
+        output=output,
+        gather=gather,
+        waits_for=None if values else waits_for,
+    )
+
+
+def run_streams(
+    stage: str,
+    common: Common,
+    work: Callable[[Stop, Emit], object],
+    *,
+    grace: float = 0.0,
+    output: bool = True,
+    gather: int = 0,
+    waits_for: str | None,
+) -> Exit:
+    """As `run_stage`, for a stage that opens its input itself.
+
+    Args:
+        stage: The stage's name.
+        common: The common options.
+        work: The stage itself: takes who may ask it to stop, and where to put records.
+        grace: Seconds to go on reading after a signal.
+        output: Whether records go to standard output.
+        gather: Bytes to gather before a write (see `Emit`).
+        waits_for: What a person at a terminal is asked to type; None where standard input is not read.
+
+    Returns:
+        The exit code. After a signal the process dies by it instead.
+    """
     stop = Stop(grace)
     tally = Tally()
     emit = Emit(
         1 if output else None, tally, log=LogFile(common.log, stage) if common.log else None, gather=gather
     )
     talks = not common.quiet and (common.verbose or not output or console.is_last_stage())
-    if not values and not common.quiet and console.stdin_is_terminal():
+    if waits_for is not None and not common.quiet and console.stdin_is_terminal():
         console.say(f"imgpipe {stage}: waiting for {waits_for}; Ctrl-D ends the input")
-    source = _source(stage, bare, common, values, stop, emit)
     with signals.handled(stop), Progress(stage, tally, shown=talks and console.wants_progress()) as progress:
         emit.watch.start()
         try:
-            work(source, emit)
+            work(stop, emit)
             emit.flush()
         finally:
             progress.close()

@@ -31,8 +31,9 @@ def safe_stem(text: str) -> str | None:
     No separators, dots, control characters or reserved device names; NFC, so that twins in other
     normal forms are seen as equal; at most `STEM_LENGTH` characters and 200 bytes.
     """
-    text = _SEPARATORS.sub("_", unicodedata.normalize("NFC", text))
-    kept = "".join(c for c in text if unicodedata.category(c)[0] not in "CZ")
+    text = _SEPARATORS.sub("_", text)
+    # The normal form comes last: an invisible character between two letters hides that they are twins.
+    kept = unicodedata.normalize("NFC", "".join(c for c in text if unicodedata.category(c)[0] not in "CZ"))
     stem = kept.encode("utf-8", "ignore")[:200].decode("utf-8", "ignore")[:STEM_LENGTH].strip("_- ")
     if _RESERVED.fullmatch(stem):
         stem += "_"

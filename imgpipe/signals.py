@@ -35,12 +35,13 @@ class Stop:
         grace: Seconds for which a stage that was asked to stop goes on to read what still comes in.
 
     Attributes:
+        grace: As given.
         signal: The number of the signal that asked; None while nobody asked.
         wakeup: A descriptor that becomes readable, and stays so, once somebody asks.
     """
 
     def __init__(self, grace: float = 0.0) -> None:
-        self._grace = grace
+        self.grace = grace
         self._deadline: float | None = None
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._lock = threading.RLock()
@@ -64,12 +65,9 @@ class Stop:
             die_by(signum)
         with self._lock:
             self.signal = signum
-            self._deadline = time.monotonic() + self._grace
+            self._deadline = time.monotonic() + self.grace
             callbacks = list(self._callbacks.values())
         os.write(self._wake, b"!")
-        watchdog = threading.Timer(self._grace + ABORT_AFTER, _abort, (signum,))
-        watchdog.daemon = True
-        watchdog.start()
         for callback in callbacks:
             callback()
 
@@ -87,10 +85,6 @@ class Stop:
         finally:
             with self._lock:
                 self._callbacks.pop(id(callback), None)
-
-
-def _abort(signum: int) -> None:
-    _at_main_thread(signum)
 
 
 def _at_main_thread(signum: int) -> None:
@@ -155,10 +149,16 @@ class ReaderWatch:
 
 @contextlib.contextmanager
 def handled(stop: Stop) -> Iterator[None]:
-    """INT and TERM ask `stop`, while the context lasts. For the main thread."""
+    """INT and TERM ask `stop`, while the context lasts; what has not ended `ABORT_AFTER` seconds after
+    its grace is ended. For the main thread."""
+    watchdogs: list[threading.Timer] = []
 
     def ask(signum: int, _frame: FrameType | None) -> None:
         stop.request(signum)
+        watchdog = threading.Timer(stop.grace + ABORT_AFTER, _at_main_thread, (signum,))
+        watchdog.daemon = True
+        watchdog.start()
+        watchdogs.append(watchdog)
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -166,3 +166,5 @@ def handled(stop: Stop) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        for watchdog in watchdogs:
+            watchdog.cancel()

@@ -1,0 +1,32 @@
+"""Fetching: records with a URL in, records with a file out."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from imgpipe.fetch.options import FetchOptions, Mode
+
+if TYPE_CHECKING:
+    from imgpipe.stream import Emit, Source
+    from imgpipe.tally import Tally
+
+__all__ = ["FetchOptions", "Mode", "run"]
+
+
+def run(records: Source, emit: Emit, options: FetchOptions) -> Tally:
+    """Fetch the file of each record that has a URL, in the mode that the options name.
+
+    Args:
+        records: What to fetch.
+        emit: Where each record goes as soon as it is done.
+        options: How.
+
+    Raises:
+        OutputError: Files or records cannot be written.
+        UsageError: The options cannot be used on this machine.
+    """
+    # A mode brings its libraries with it; help and the other modes do without.
+    mode = importlib.import_module(f"imgpipe.fetch.by_{options.mode}")
+    tally: Tally = mode.run(records, emit, options)
+    return tally

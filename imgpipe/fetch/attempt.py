@@ -1,0 +1,152 @@
+"""One attempt at one record: the same coroutine in every mode."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import httpx
+import trio
+
+from imgpipe.errors import Kind, RecordError
+from imgpipe.fetch import answers, urls
+from imgpipe.fetch.encoding import decoder_for
+from imgpipe.fetch.options import FetchOptions, Hash
+from imgpipe.fetch.store import Sink, Store
+from imgpipe.fetch.urls import Target
+from imgpipe.records import Record
+
+SPEED_GRACE: Final = 10.0
+"""Seconds after which a body must keep the least speed (curl's --speed-time is 30)."""
+
+_DIGESTS_BY_LENGTH: Final = {32: "md5", 64: "sha256", 128: "sha512"}
+
+
+class Attempt:
+    """Fetches the files of records, one call an attempt.
+
+    Args:
+        options: What the user set.
+        transport: Sends requests.
+        store: Where files go.
+    """
+
+    def __init__(self, options: FetchOptions, transport: httpx.AsyncBaseTransport, store: Store) -> None:
+        self._options = options
+        self._transport = transport
+        self._store = store
+        self._headers = [
+            ("User-Agent", options.user_agent),
+            ("Accept", "image/*,*/*;q=0.5"),
+            ("Accept-Encoding", "identity"),
+        ]
+        given = {name.lower() for name, _ in options.headers}
+        self._headers = [header for header in self._headers if header[0].lower() not in given]
+        self._headers += options.headers
+        self._own_host = "host" in given
+
+    async def __call__(self, target: Target, record: Record) -> dict[str, Any]:
+        """Fetch `target`; the fields that tell of the file, in the order of the record.
+
+        Raises:
+            RecordError: It failed or was skipped; no file is left.
+            OutputError: The file cannot be written.
+        """
+        with trio.move_on_after(self._options.timeout):
+            return await self._follow(target, record)
+        raise RecordError(Kind.TIMEOUT, f"not done within {self._options.timeout:g} s")
+
+    async def _follow(self, start: Target, record: Record) -> dict[str, Any]:
+        target = start
+        for _ in range(self._options.max_redirects + 1):
+            response = await self._transport.handle_async_request(self._request(target, start))
+            stream = response.stream
+            assert isinstance(stream, httpx.AsyncByteStream), "an asynchronous transport streams so"
+            try:
+                headers = [(name.lower(), value) for name, value in response.headers.raw]
+                location = answers.location(response.status_code, headers)
+                if location is None:
+                    fields = await self._take(response.status_code, headers, stream, record)
+                    return fields if target is start else {**fields, "final_url": target.url}
+            except RecordError as error:
+                error.http_status = error.http_status or response.status_code
+                raise
+            finally:
+                await stream.aclose()
+            target = urls.follow(target, location)
+        raise RecordError(
+            Kind.REDIRECTS, f"over {self._options.max_redirects} redirects, the last to {target.url}"
+        )
+
+    def _request(self, target: Target, start: Target) -> httpx.Request:
+        headers = self._headers if self._own_host else [("Host", target.authority), *self._headers]
+        if target.origin != start.origin:
+            # What the user gave to the first host is not for the next one (as curl has it).
+            secret = ("authorization", "cookie", "host")
+            headers = [header for header in headers if header[0].lower() not in secret]
+            headers.insert(0, ("Host", target.authority))
+        if target.authorization is not None:
+            headers = [*headers, ("Authorization", target.authorization)]
+        return httpx.Request("GET", target.url, headers=headers, extensions={"target": target})
+
+    async def _take(
+        self, status: int, headers: answers.Headers, stream: httpx.AsyncByteStream, record: Record
+    ) -> dict[str, Any]:
+        options = self._options
+        answers.check(status, headers, options.max_bytes, heed_opt_outs=not options.ignore_opt_out)
+        decoder = decoder_for(answers.header(headers, b"content-encoding"))
+        expected = expected_digest(record, options.verify)
+        digests = frozenset(filter(None, (_name(options.hash), expected and expected[0])))
+        with Sink(self._store, options.max_bytes, digests) as sink:
+            with self._least_speed() as scope:
+                started = trio.current_time()
+                received = 0
+                async for piece in stream:
+                    received += len(piece)
+                    if received > options.max_bytes:
+                        raise RecordError(Kind.TOO_LARGE, f"over {options.max_bytes} bytes")
+                    for decoded in decoder.decode(piece):
+                        sink.write(decoded)
+                    if options.min_speed:
+                        scope.deadline = started + max(SPEED_GRACE, received / options.min_speed)
+            if scope.cancelled_caught:
+                raise RecordError(Kind.TIMEOUT, f"slower than {options.min_speed} bytes a second")
+            decoder.end()
+            if expected is not None and sink.digest(expected[0]) != expected[1]:
+                raise RecordError(
+                    Kind.HASH_MISMATCH, f"{expected[0]} {sink.digest(expected[0])}, not {expected[1]}"
+                )
+            path = sink.finish(record)
+        fields = {
+            "path": path,
+            "spooled": self._store.spooled,
+            "bytes": sink.size,
+            "media_type": sink.media_type,
+        }
+        if options.hash is not Hash.NONE:
+            fields[options.hash.value] = sink.digest(options.hash.value)
+        return {**fields, "http_status": status}
+
+    def _least_speed(self) -> trio.CancelScope:
+        return trio.move_on_after(SPEED_GRACE) if self._options.min_speed else trio.CancelScope()
+
+
+def _name(digest: Hash) -> str | None:
+    return None if digest is Hash.NONE else digest.value
+
+
+def expected_digest(record: Record, field: str | None) -> tuple[str, str] | None:
+    """The digest that the record's `field` asks for: its name, known by its length, and its digits.
+
+    None where nothing is to be verified.
+
+    Raises:
+        RecordError: `hash_mismatch` where the field holds no digest: what cannot be verified is not.
+    """
+    if field is None:
+        return None
+    value = record.get(field)
+    text = value.strip().lower() if isinstance(value, str) else ""
+    name = _DIGESTS_BY_LENGTH.get(len(text))
+    if name is None or not set(text) <= set("0123456789abcdef"):
+        raise RecordError(Kind.HASH_MISMATCH, f"the field {field} holds no md5, sha256 or sha512 digest")
+    return name, text

@@ -1,0 +1,151 @@
+"""Mode async: one event loop, a nursery, a fixed number of workers, everything bounded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import trio
+
+from imgpipe.errors import OutputError, RecordError
+from imgpipe.fetch import jobs
+from imgpipe.fetch.attempt import Attempt
+from imgpipe.fetch.desk import Desk
+from imgpipe.fetch.jobs import Job
+from imgpipe.fetch.network import Shared, open_transport
+from imgpipe.fetch.options import FetchOptions
+from imgpipe.fetch.store import Store
+from imgpipe.records import Record
+from imgpipe.spool import Spool
+from imgpipe.stream import Emit, Source
+from imgpipe.tally import Tally
+
+
+def run(records: Source, emit: Emit, options: FetchOptions) -> Tally:
+    """Fetch the records, `options.jobs` at a time."""
+    spool = Spool(options.spool)
+    emit.watch.at_end(spool.remove)
+    try:
+        trio.run(_Run(records, emit, options, Store(spool, options.dir)).main)
+    finally:
+        spool.close()
+    return emit.tally
+
+
+class _Run:
+    def __init__(self, records: Source, emit: Emit, options: FetchOptions, store: Store) -> None:
+        self._records = records
+        self._emit = emit
+        self._options = options
+        self._desk = Desk(options, emit.tally)
+        self._transport = open_transport(Shared(options), options.jobs)
+        self._attempt = Attempt(options, self._transport, store)
+        self._idle = trio.lowlevel.ParkingLot()
+        self._hungry = trio.lowlevel.ParkingLot()
+        self._outbox: list[Record] = []
+        self._to_write = trio.lowlevel.ParkingLot()
+        self._written = trio.lowlevel.ParkingLot()
+        self._timekeeper = False
+
+    async def main(self) -> None:
+        token = trio.lowlevel.current_trio_token()
+        with trio.CancelScope() as work, self._records.stop.calls(partial(token.run_sync_soon, work.cancel)):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write)
+                async with trio.open_nursery() as workers:
+                    for _ in range(self._options.jobs):
+                        workers.start_soon(self._work)
+                    workers.start_soon(self._read)
+                nursery.cancel_scope.cancel()
+        # What was done before a signal goes out; what was not has no file.
+        self._emit.tally.unfinished += self._desk.unfinished
+        batch, self._outbox = self._outbox, []
+        self._emit.many(batch)
+        await self._transport.aclose()
+
+    async def _read(self) -> None:
+        """Feed the desk from the input, no further ahead than it wants."""
+        batches = iter(self._records.batches())
+        limiter = trio.CapacityLimiter(1)
+        while batch := await trio.to_thread.run_sync(_next, batches, limiter=limiter, abandon_on_cancel=True):
+            for record in batch:
+                while not self._desk.hungry:
+                    await self._hungry.park()
+                await self._send(self._desk.take(record, trio.current_time()))
+                self._idle.unpark()
+        self._desk.input_over = True
+        self._idle.unpark_all()
+
+    async def _work(self) -> None:
+        while (job := await self._take()) is not None:
+            result = await self._try(job)
+            ready = self._desk.end(job, result, trio.current_time())
+            # A job that ends may free its host for another, or be the last of all.
+            self._idle.unpark()
+            if self._desk.hungry:
+                self._hungry.unpark()
+            await self._send(ready)
+        self._idle.unpark_all()
+
+    async def _try(self, job: Job) -> dict[str, Any] | RecordError:
+        try:
+            return await self._attempt(job.target, job.record)
+        except RecordError as error:
+            return error
+        except OutputError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug takes one record with it, not the stream
+            return jobs.internal(error)
+
+    async def _take(self) -> Job | None:
+        """The next job, once there is one; None when there will be none."""
+        while True:
+            now = trio.current_time()
+            job = self._desk.next(now)
+            if job is not None:
+                if self._desk.hungry:
+                    self._hungry.unpark()
+                return job
+            if self._desk.finished:
+                return None
+            await self._rest(self._desk.next_time())
+
+    async def _rest(self, until: float | None) -> None:
+        """Wait until something changes; one of those who wait also keeps the time."""
+        if until is None or self._timekeeper:
+            await self._idle.park()
+            return
+        self._timekeeper = True
+        try:
+            with trio.move_on_at(until if until is not None else math.inf):
+                await self._idle.park()
+        finally:
+            self._timekeeper = False
+            # Whoever takes over looks at the clock anew.
+            self._idle.unpark()
+
+    async def _send(self, ready: list[Record]) -> None:
+        """Hand records to the writer; waits while it is behind."""
+        if not ready:
+            return
+        self._outbox.extend(ready)
+        self._to_write.unpark()
+        while len(self._outbox) > self._options.jobs:
+            await self._written.park()
+
+    async def _write(self) -> None:
+        """Write what is done, off the loop: standard output may block for as long as its reader likes."""
+        limiter = trio.CapacityLimiter(1)
+        while True:
+            while not self._outbox:
+                await self._to_write.park()
+            batch, self._outbox = self._outbox, []
+            self._written.unpark_all()
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(self._emit.many, batch, limiter=limiter)
+
+
+def _next(batches: Iterator[list[Record]]) -> list[Record] | None:
+    return next(batches, None)

@@ -75,7 +75,7 @@ def parse(line: bytes, bare: str) -> Record:
             raise _bad(line, f"not UTF-8 at byte {error.start + 1}") from error
     try:
         if _LONG_NUMBER.search(line):
-            record = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
+            record = json.loads(line.decode("utf-8"), parse_constant=refuse_constant, parse_float=finite)
         else:
             record = orjson.loads(line)
         if line.count(b"[") + line.count(b"{") > _DEEP and _is_deep(record):
@@ -106,11 +106,17 @@ def _as_object(value: Any) -> Record:
     return value
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def refuse_constant(name: str) -> NoReturn:
+    """Refuse `NaN` and `Infinity`, which the standard library would take."""
     raise ValueError(f"{name} is not JSON")
 
 
-def _finite(digits: str) -> float:
+def finite(digits: str) -> float:
+    """The number, unless it is too large to be one.
+
+    Raises:
+        ValueError: It would be infinite.
+    """
     number = float(digits)
     if math.isinf(number):
         raise ValueError("a number is too large")

@@ -1,0 +1,1 @@
+"""The stage `read`: tables of every usual form become records."""

@@ -107,7 +107,7 @@ STAGE_KINDS: Final[dict[str, frozenset[Kind]]] = {
         Kind.TOO_BIG,
         Kind.ASPECT,
     },
-    "shard": _ANY | {Kind.MISSING_FILE, Kind.BAD_KEY, Kind.DUPLICATE},
+    "shard": _ANY | {Kind.MISSING_FILE, Kind.NOT_IMAGE, Kind.BAD_KEY, Kind.DUPLICATE},
 }
 """The kinds that each stage may set."""
 

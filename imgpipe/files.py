@@ -20,6 +20,9 @@ and extension it stays below the 255 bytes that file systems take."""
 
 TEMPORARY_PREFIX: Final = ".imgpipe-tmp-"
 
+NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS})
+"""Errors of file systems that have no hard links, or no more of them."""
+
 _SEPARATORS: Final = re.compile(r"[\s/\\:*?\"<>|.]+")
 # Device names that Windows takes for itself, with any extension.
 _RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])")
@@ -96,7 +99,7 @@ def move_new(source: str, target: str) -> None:
     except FileExistsError:
         raise
     except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS):
+        if error.errno not in NO_LINKS:
             raise
         # A file system without hard links: take the name first, then rename over our own empty file.
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC))

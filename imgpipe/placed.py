@@ -15,7 +15,7 @@ import os
 import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -154,15 +154,25 @@ def committed_sidecars(out: Path) -> Iterator[Path]:
             yield out / HIDDEN / f"{number}.jsonl"
 
 
-def read_records(path: Path) -> Iterator[Record]:
-    """The whole lines of a list as records; none where there is no such file. A line that is no JSON
-    object, such as one that a power cut left behind, is passed over.
+def since(out: Path, mark: Mapping[str, int]) -> Iterator[Record]:
+    """What was placed after `mark`: `metadata`, bytes of the metadata, and `shard`, the number of the
+    first shard that was not there yet."""
+    yield from read_records(out / METADATA, mark.get("metadata", 0))
+    for sidecar in committed_sidecars(out):
+        if int(sidecar.stem) >= mark.get("shard", 0):
+            yield from filter(counts_as_placed, read_records(sidecar))
+
+
+def read_records(path: Path, start: int = 0) -> Iterator[Record]:
+    """The whole lines of a list as records, from byte `start`; none where there is no such file. A line
+    that is no JSON object, such as one that a power cut left behind, is passed over.
 
     Raises:
         UsageError: It cannot be read.
     """
     try:
         with open(path, "rb") as file:
+            file.seek(start)
             yield from _records(file)
     except (FileNotFoundError, NotADirectoryError):
         return

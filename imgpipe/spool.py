@@ -108,10 +108,11 @@ class Spool:
     def remove(self) -> None:
         """Remove the folder with all that is in it: nobody will read it."""
         if self._folder is not None:
-            _remove_run(self._folder)
+            remove_run(self._folder)
 
 
-def _remove_run(folder: str) -> None:
+def remove_run(folder: str) -> None:
+    """Remove a run folder with all that is in it, also while others still make files there."""
     # The new name makes other threads' new files in it fail, so that the removal comes to an end.
     doomed = folder + "-gone"
     try:
@@ -130,7 +131,7 @@ def run_folder(path: str) -> str | None:
         return None
     try:
         found = os.lstat(folder)
-    except OSError:
+    except (OSError, ValueError):  # a path with NUL in it is a ValueError
         return None
     return folder if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() else None
 
@@ -153,7 +154,7 @@ def discard(record: Record) -> None:
     """
     path = owned_path(record)
     if path is not None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             os.unlink(path)
     if record.get("spooled") is True:
         record.pop("path", None)
@@ -203,7 +204,7 @@ def _remove_unlocked(folder: str, *, orphans: bool) -> bool:
         if not locked:
             return False
         if orphans:
-            _remove_run(folder)
+            remove_run(folder)
             return True
         with contextlib.suppress(OSError):
             os.rmdir(folder)
@@ -254,6 +255,6 @@ def clean(root: Path, older_than: float, now: float) -> list[Path]:
             continue
         with _try_lock(str(folder)) as locked:
             if locked:
-                _remove_run(str(folder))
+                remove_run(str(folder))
                 removed.append(folder)
     return removed

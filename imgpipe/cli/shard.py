@@ -1,0 +1,82 @@
+"""`imgpipe shard`: place images in folders or shards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from imgpipe.cli.params import COUNT
+from imgpipe.cli.stage import Common, common_options, grace_option, run_stage
+from imgpipe.errors import Exit
+from imgpipe.shard import ShardOptions, run
+from imgpipe.shard.columns import parse_columns
+from imgpipe.shard.options import DEFAULT_FOLDER_SIZE, FORMATS, NAME_FORMATS
+from imgpipe.stream import CHUNK
+
+
+@click.command("shard")
+@click.argument("out", type=click.Path(file_okay=False))
+@click.argument("path", nargs=-1)
+@click.option(
+    "--format",
+    type=click.Choice(FORMATS),
+    default=FORMATS[0],
+    show_default=True,
+    help="Images as files in folders.",
+)
+@click.option(
+    "--folder-size",
+    type=COUNT,
+    default=DEFAULT_FOLDER_SIZE,
+    show_default=True,
+    metavar="N",
+    help="Images a folder.",
+)
+@click.option(
+    "--folder-index",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Number of the first folder.",
+)
+@click.option(
+    "--name-format",
+    type=click.Choice(NAME_FORMATS),
+    default=NAME_FORMATS[0],
+    show_default=True,
+    help="What images are named by.",
+)
+@click.option(
+    "--columns", metavar="A,B:TYPE", help="The columns beside imgpipe's own.  [default: as the first record]"
+)
+@click.option("--failed", metavar="FILE", help="Keep failed records in FILE, not in OUT.")
+@click.option("--emit", "emits", is_flag=True, help="Write the records to standard output too.")
+@grace_option
+@common_options
+def command(
+    common: Common,
+    out: str,
+    path: tuple[str, ...],
+    columns: str | None,
+    emits: bool,
+    grace: float,
+    **options: Any,
+) -> Exit:
+    """Place images in OUT, with their metadata.
+
+    Reads records or paths of images from standard input, or takes PATHs.
+    """
+    chosen = ShardOptions(out=out, columns=parse_columns(columns) if columns is not None else None, **options)
+    return run_stage(
+        "shard",
+        common,
+        lambda records, emit: run(records, emit, chosen),
+        bare="path",
+        values=path,
+        grace=grace,
+        output=emits,
+        gather=CHUNK,
+        waits_for="records or paths of images, one a line",
+    )

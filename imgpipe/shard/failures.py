@@ -1,0 +1,122 @@
+"""`failed.jsonl`: the failed and skipped records of all runs, without what was placed since.
+
+While a run goes on, its own are kept aside; at its end, or at the next start where it was killed, the
+two lists become one new file that replaces the old by rename. So the old file can be the input of the
+very pipe that ends here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from imgpipe import files, placed, records
+from imgpipe.errors import OutputError, UsageError
+from imgpipe.placed import FAILED, FAILED_NOW, Counts
+from imgpipe.records import Record
+from imgpipe.shard.outfolder import OutFolder, write_all
+
+_DROPPED: Final = ("path", "spooled")
+_BUFFER: Final = 1 << 20
+
+
+class Failures:
+    """The list of what failed and was skipped.
+
+    Args:
+        out: The data set, locked.
+        target: Where the list is kept; None for the usual place.
+        mark: What is placed already, as `placed.since` takes it: what comes later is this run's.
+
+    Raises:
+        UsageError: `target` is no file that can be replaced.
+        OutputError: It cannot be written.
+    """
+
+    def __init__(self, out: OutFolder, target: str | None, mark: dict[str, int]) -> None:
+        self._out = out
+        self.path = _target(target) if target is not None else f"{out.hidden_path}/{FAILED}"
+        self._aside = f"{out.hidden_path}/{FAILED_NOW}"
+        if os.path.lexists(self._aside):
+            self._merge()
+        out.replace(FAILED_NOW, records.dump({"since": mark}))
+        self._file = out.open_file(FAILED_NOW, os.O_WRONLY | os.O_APPEND, hidden=True)
+
+    def keep(self, record: Record) -> None:
+        """Keep a record that is over.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        kept = {name: value for name, value in record.items() if name not in _DROPPED}
+        write_all(self._file, records.dump(kept), self._aside)
+
+    def close(self) -> None:
+        """Put the new list in the old one's place.
+
+        Raises:
+            OutputError: It cannot be written; the next start tries again.
+        """
+        os.close(self._file)
+        self._merge()
+
+    def _merge(self) -> None:
+        temporary = f"{self.path}{files.TEMPORARY_PREFIX}{os.getpid()}"
+        if self.path.startswith(self._out.hidden_path):
+            temporary = self._out.temporary()
+        try:
+            with open(temporary, "xb", buffering=_BUFFER) as file:
+                file.writelines(records.dump(record) for record in self._merged())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self.path)
+            os.unlink(self._aside)
+        except OSError as error:
+            files.unlink_quietly(temporary)
+            raise OutputError(f"cannot write to {self.path}: {error.strerror}") from error
+
+    def _merged(self) -> Iterator[Record]:
+        now = placed.read_records(Path(self._aside))
+        mark: Any = next(now, {}).get("since")
+        old = Counts()
+        size = 0
+        for record in placed.read_records(Path(self.path)):
+            old.add(_identity(record))
+            size += 1
+        if size:
+            since = placed.since(Path(self._out.path), mark) if isinstance(mark, dict) else ()
+            _cancel(old, since)
+            _cancel(old, now)
+            for record in placed.read_records(Path(self.path)):
+                if old.take(_identity(record)):
+                    yield record
+            now = placed.read_records(Path(self._aside))
+            next(now, None)
+        yield from now
+
+
+def _cancel(old: Counts, done: Iterable[Record]) -> None:
+    """Each record that was placed, or failed anew, stands for one old failure of the same identity."""
+    for record in done:
+        old.take(_identity(record))
+
+
+def _identity(record: Record) -> int:
+    if "url" in record:
+        return placed.identity(record)
+    # A line that could not be parsed has nothing but what its detail shows of it.
+    return hash((None, record.get("error"), str(record.get("detail")))) & 0xFFFF_FFFF_FFFF_FFFF
+
+
+def _target(path: str) -> str:
+    path = os.path.realpath(path)
+    with contextlib.suppress(OSError):
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise UsageError(f"{path} is no regular file: the failed records could not be replaced there")
+    if not os.access(os.path.dirname(path), os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write to {path}: its folder is not there or cannot be written to")
+    return path

@@ -1,0 +1,133 @@
+"""The folder of a data set as the one process that may write to it sees it.
+
+Its parts are opened by descriptor and without following links, so that a link that somebody planted in
+it leads nowhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+from pathlib import Path
+from typing import Final, Self
+
+from imgpipe import files
+from imgpipe.errors import OutputError, UsageError
+from imgpipe.placed import HIDDEN
+
+LOCK: Final = "lock"
+
+
+class OutFolder:
+    """OUT, locked.
+
+    Args:
+        out: The folder; it is made if it is not there.
+
+    Raises:
+        OutputError: It cannot be made or written to.
+        UsageError: Another process writes to it, or a link stands in it where a folder should.
+    """
+
+    def __init__(self, out: str) -> None:
+        self.path = files.make_folder(out)
+        self._open: list[int] = []
+        try:
+            self.descriptor = self._keep(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+            self.hidden = self._keep(self.folder(HIDDEN))
+            self._lock()
+            self._remove_temporaries()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up the lock."""
+        while self._open:
+            os.close(self._open.pop())
+
+    def _keep(self, descriptor: int) -> int:
+        self._open.append(descriptor)
+        return descriptor
+
+    @property
+    def hidden_path(self) -> str:
+        """Absolute path of the folder for what is no data."""
+        return f"{self.path}/{HIDDEN}"
+
+    def _lock(self) -> None:
+        descriptor = self._keep(self.open_file(LOCK, os.O_RDWR | os.O_CREAT, hidden=True))
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(f"another imgpipe shard writes to {self.path}") from None
+
+    def _remove_temporaries(self) -> None:
+        for name in os.listdir(self.hidden):
+            if name.startswith(files.TEMPORARY_PREFIX):
+                with contextlib.suppress(OSError):
+                    os.unlink(name, dir_fd=self.hidden)
+
+    def folder(self, name: str) -> int:
+        """A descriptor of the folder `name` in OUT, which is made if it is not there."""
+        try:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, dir_fd=self.descriptor)
+            return os.open(
+                name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.descriptor
+            )
+        except OSError as error:
+            raise self._refusal(name, error) from error
+
+    def open_file(self, name: str, flags: int, *, hidden: bool = False) -> int:
+        """A descriptor of a file of ours in OUT, or in its hidden folder."""
+        where = self.hidden if hidden else self.descriptor
+        try:
+            return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o666, dir_fd=where)
+        except OSError as error:
+            raise self._refusal(f"{HIDDEN}/{name}" if hidden else name, error) from error
+
+    def _refusal(self, name: str, error: OSError) -> Exception:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO):
+            return UsageError(f"{self.path}/{name} is a link or of another kind than imgpipe writes there")
+        return OutputError(f"cannot write to {self.path}/{name}: {error.strerror}")
+
+    def temporary(self) -> str:
+        """An unused absolute path on the file system of OUT, for a file that gets its name later."""
+        return f"{self.hidden_path}/{files.TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Put a small file into the hidden folder, whole, in place of an older one."""
+        temporary = self.temporary()
+        try:
+            Path(temporary).write_bytes(data)
+            os.rename(temporary, name, dst_dir_fd=self.hidden)
+        except OSError as error:
+            files.unlink_quietly(temporary)
+            raise OutputError(f"cannot write to {self.hidden_path}/{name}: {error.strerror}") from error
+
+
+def write_all(descriptor: int, data: bytes, where: str) -> None:
+    """Write all of `data`; what is torn by a full disk is cut off again where the file ends with it.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    written = 0
+    try:
+        while written < len(data):
+            written += os.write(descriptor, data[written:] if written else data)
+    except OSError as error:
+        if written:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+        raise OutputError(f"cannot write to {where}: {error.strerror}") from error

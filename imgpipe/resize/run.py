@@ -10,6 +10,7 @@ from imgpipe.errors import ImgpipeError, Kind, RecordError
 from imgpipe.records import Record
 from imgpipe.resize import blur
 from imgpipe.resize.crew import Crew
+from imgpipe.resize.isolate import Isolated
 from imgpipe.resize.job import Job, Maker
 from imgpipe.resize.options import ResizeOptions
 from imgpipe.resize.place import Place
@@ -46,6 +47,9 @@ def run(source: Source, emit: Emit, options: ResizeOptions) -> Tally:
     try:
         Crew(list(workers), emit, ordered=options.ordered, see=seen.note).run(source)
     finally:
+        for make in makers:
+            if isinstance(make, Isolated):
+                make.close()
         emit.tally.unfinished = max(emit.tally.unfinished, source.taken - emit.tally.done)
         place.close()
     seen.sweep(patience=PATIENCE)
@@ -53,6 +57,8 @@ def run(source: Source, emit: Emit, options: ResizeOptions) -> Tally:
 
 
 def _maker(options: ResizeOptions) -> Maker:
+    if options.isolate:
+        return Isolated(options)
     from imgpipe.resize import codec  # noqa: PLC0415 - Pillow is loaded when there is work for it
 
     codec.prepare(options)

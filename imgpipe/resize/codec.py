@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import stat
 import struct
@@ -58,6 +59,7 @@ def prepare(options: ResizeOptions) -> None:
     Image.MAX_IMAGE_PIXELS = options.max_pixels
     ImageFile.LOAD_TRUNCATED_IMAGES = options.keep_truncated
     warnings.filterwarnings("ignore", module="PIL")
+    logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)
     warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 

@@ -393,7 +393,7 @@ def test_a_premultiplied_picture(make):
     """Modes with premultiplied or padded colours, as TIFFs have them, come out right."""
     extra_samples = [struct.pack("<HHIHH", 338, 3, 1, meaning, 0) for meaning in (2, 1)]
     data = saved(half_clear("RGBA"), "TIFF").replace(*extra_samples)
-    assert Image.open(io.BytesIO(data)).mode == "RGBa"
+    assert Image.open(io.BytesIO(data)).tag_v2[338] == (1,)
     padded = saved(Image.new("RGBX", (80, 80), (10, 200, 90, 0)), "TIFF")
     ycc = saved(Image.new("RGB", (80, 80), (10, 200, 90)).convert("YCbCr"), "TIFF")
     lab = saved(Image.new("LAB", (80, 80), (255, 128, 128)), "TIFF")

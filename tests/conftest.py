@@ -1,6 +1,13 @@
 from __future__ import annotations
 
+import os
+
 import pytest
+from hypothesis import settings
+
+# A loaded machine is slow now and then; and what lands must not depend on chance.
+settings.register_profile("imgpipe", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("imgpipe")
 
 
 @pytest.fixture(autouse=True)

@@ -373,15 +373,15 @@ def test_many_writers_on_one_pipe_tear_no_line(tmp_path):
 
 def test_a_slow_input_moves():
     """A record comes out while the next one has not come in, even where records are gathered."""
-    with subprocess.Popen(
-        [*PASSING, "--gather", "65536"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as stage:
+    command = [*PASSING, "--gather", "65536"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as stage:
         for n in range(3):
             stage.stdin.write(f"http://a/{n}\n".encode())
             stage.stdin.flush()
             assert f"http://a/{n}" == json.loads(stage.stdout.readline())["url"]
         stage.stdin.close()
-    assert stage.returncode == 0
+        # Only then is its output closed: a reader that leaves before ends it by a signal.
+        assert 0 == stage.wait(10)
 
 
 def test_a_non_blocking_pipe_on_both_sides():

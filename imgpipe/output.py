@@ -21,6 +21,7 @@ class Output:
         self._descriptor = descriptor
         mode = _mode(descriptor)
         self.is_terminal = os.isatty(descriptor)
+        self._is_file = stat.S_ISREG(mode)
         piped = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
         self.watch = ReaderWatch(descriptor if piped else None)
         self._lock = _fresh_descriptor(descriptor) if stat.S_ISFIFO(mode) else None
@@ -45,6 +46,25 @@ class Output:
             raise ReaderGone from None
         except OSError as error:
             raise OutputError(f"cannot write to standard output: {error.strerror}") from error
+
+    def can_take(self, size: int) -> bool:
+        """Whether a write of `size` bytes would not block: to a file, or to a pipe with room for them.
+
+        A pipe that is ready has room for PIPE_BUF bytes (pipe(7)). That no other imgpipe takes it between
+        the question and the write is as sure as it needs to be: then the write takes longer.
+        """
+        if self._is_file:
+            return True
+        if self._lock is None or size > select.PIPE_BUF:
+            return False
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLOUT)
+        return bool(poll.poll(0))
 
     def _some(self, view: memoryview) -> int:
         try:

@@ -212,11 +212,7 @@ class Emit:
             ReaderGone: Nobody reads it; the process is about to end.
         """
         with self._mutex:
-            if self._output is not None:
-                line = self._dump(record)
-                self._lines.append(line)
-                self._size += len(line)
-            self._waiting.append(record)
+            self._put(record)
             if self._output is None or self._size > self._gather:
                 self.flush()
 
@@ -224,8 +220,29 @@ class Emit:
         """Write records together."""
         with self._mutex:
             for record in batch:
-                self(record)
+                self._put(record)
             self.flush()
+
+    def many_at_once(self, batch: Sequence[Record]) -> bool:
+        """Write records together if that does not block; False where nothing was written."""
+        with self._mutex:
+            if self._output is not None:
+                lines = [self._dump(record) for record in batch]
+                size = sum(map(len, lines))
+                if not self._output.can_take(self._size + size):
+                    return False
+                self._lines += lines
+                self._size += size
+            self._waiting += batch
+            self.flush()
+            return True
+
+    def _put(self, record: Record) -> None:
+        if self._output is not None:
+            line = self._dump(record)
+            self._lines.append(line)
+            self._size += len(line)
+        self._waiting.append(record)
 
     def flush(self) -> None:
         """Write what was gathered."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeAlias
 
 from imgpipe.errors import Kind, RecordError
 from imgpipe.fetch import optout, retry
 
-Headers = Sequence[tuple[bytes, bytes]]
+Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 """Names in lower case, with values, in the order of the answer."""
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import httpx
 import trio
 
 from imgpipe.errors import Kind, RecordError
@@ -12,12 +11,17 @@ from imgpipe.fetch import answers, urls
 from imgpipe.fetch.encoding import decoder_for
 from imgpipe.fetch.options import FetchOptions, Hash
 from imgpipe.fetch.store import Sink, Store
+from imgpipe.fetch.transport import Opened, Opener
 from imgpipe.fetch.urls import Target
 from imgpipe.records import Record
 
 SPEED_GRACE: Final = 10.0
 """Seconds after which a body must keep the least speed (curl's --speed-time is 30)."""
 
+ACCEPT: Final = "image/*,*/*;q=0.5"
+"""Images, or what the server has: some know no type for what they serve."""
+
+_SECRET: Final = frozenset({"authorization", "cookie", "host", "proxy-authorization"})
 _DIGESTS_BY_LENGTH: Final = {32: "md5", 64: "sha256", 128: "sha512"}
 
 
@@ -30,19 +34,12 @@ class Attempt:
         store: Where files go.
     """
 
-    def __init__(self, options: FetchOptions, transport: httpx.AsyncBaseTransport, store: Store) -> None:
+    def __init__(self, options: FetchOptions, transport: Opener, store: Store) -> None:
         self._options = options
         self._transport = transport
         self._store = store
-        self._headers = [
-            ("User-Agent", options.user_agent),
-            ("Accept", "image/*,*/*;q=0.5"),
-            ("Accept-Encoding", "identity"),
-        ]
-        given = {name.lower() for name, _ in options.headers}
-        self._headers = [header for header in self._headers if header[0].lower() not in given]
-        self._headers += options.headers
-        self._own_host = "host" in given
+        self._headers = _headers(options, others=False)
+        self._headers_for_others = _headers(options, others=True)
 
     async def __call__(self, target: Target, record: Record) -> dict[str, Any]:
         """Fetch `target`; the fields that tell of the file, in the order of the record.
@@ -58,49 +55,40 @@ class Attempt:
     async def _follow(self, start: Target, record: Record) -> dict[str, Any]:
         target = start
         for _ in range(self._options.max_redirects + 1):
-            response = await self._transport.handle_async_request(self._request(target, start))
-            stream = response.stream
-            assert isinstance(stream, httpx.AsyncByteStream), "an asynchronous transport streams so"
+            opened = await self._transport.open(target, self._request(target, start))
             try:
-                headers = [(name.lower(), value) for name, value in response.headers.raw]
-                location = answers.location(response.status_code, headers)
+                location = answers.location(opened.status, opened.headers)
                 if location is None:
-                    fields = await self._take(response.status_code, headers, stream, record)
+                    fields = await self._take(opened, record)
                     return fields if target is start else {**fields, "final_url": target.url}
             except RecordError as error:
-                error.http_status = error.http_status or response.status_code
+                error.http_status = error.http_status or opened.status
                 raise
             finally:
-                await stream.aclose()
+                await opened.body.aclose()
             target = urls.follow(target, location)
         raise RecordError(
             Kind.REDIRECTS, f"over {self._options.max_redirects} redirects, the last to {target.url}"
         )
 
-    def _request(self, target: Target, start: Target) -> httpx.Request:
-        headers = self._headers if self._own_host else [("Host", target.authority), *self._headers]
-        if target.origin != start.origin:
-            # What the user gave to the first host is not for the next one (as curl has it).
-            secret = ("authorization", "cookie", "host")
-            headers = [header for header in headers if header[0].lower() not in secret]
-            headers.insert(0, ("Host", target.authority))
-        if target.authorization is not None:
-            headers = [*headers, ("Authorization", target.authorization)]
-        return httpx.Request("GET", target.url, headers=headers, extensions={"target": target})
+    def _request(self, target: Target, start: Target) -> list[tuple[bytes, bytes]]:
+        headers = self._headers if target.origin == start.origin else self._headers_for_others
+        host = [] if headers[0][0].lower() == b"host" else [(b"Host", target.authority.encode("ascii"))]
+        secret = [(b"Authorization", target.authorization.encode("ascii"))] if target.authorization else []
+        return [*host, *headers, *secret]
 
-    async def _take(
-        self, status: int, headers: answers.Headers, stream: httpx.AsyncByteStream, record: Record
-    ) -> dict[str, Any]:
+    async def _take(self, opened: Opened, record: Record) -> dict[str, Any]:
         options = self._options
-        answers.check(status, headers, options.max_bytes, heed_opt_outs=not options.ignore_opt_out)
-        decoder = decoder_for(answers.header(headers, b"content-encoding"))
+        heed = not options.ignore_opt_out
+        answers.check(opened.status, opened.headers, options.max_bytes, heed_opt_outs=heed)
+        decoder = decoder_for(answers.header(opened.headers, b"content-encoding"))
         expected = expected_digest(record, options.verify)
         digests = frozenset(filter(None, (_name(options.hash), expected and expected[0])))
         with Sink(self._store, options.max_bytes, digests) as sink:
             with self._least_speed() as scope:
                 started = trio.current_time()
                 received = 0
-                async for piece in stream:
+                async for piece in opened.body:
                     received += len(piece)
                     if received > options.max_bytes:
                         raise RecordError(Kind.TOO_LARGE, f"over {options.max_bytes} bytes")
@@ -124,10 +112,26 @@ class Attempt:
         }
         if options.hash is not Hash.NONE:
             fields[options.hash.value] = sink.digest(options.hash.value)
-        return {**fields, "http_status": status}
+        fields["http_status"] = opened.status
+        return fields
 
     def _least_speed(self) -> trio.CancelScope:
         return trio.move_on_after(SPEED_GRACE) if self._options.min_speed else trio.CancelScope()
+
+
+def _headers(options: FetchOptions, *, others: bool) -> list[tuple[bytes, bytes]]:
+    """The headers of each request; a Host that the user set comes first.
+
+    Args:
+        options: What the user set.
+        others: For origins that a redirect led to: what the user gave to the first is not for them.
+    """
+    given = [(name, value) for name, value in options.headers if not (others and name.lower() in _SECRET)]
+    names = {name.lower() for name, _ in given}
+    own = {"User-Agent": options.user_agent, "Accept": ACCEPT, "Accept-Encoding": "identity"}
+    headers = [(name, value) for name, value in own.items() if name.lower() not in names] + given
+    headers.sort(key=lambda header: header[0].lower() != "host")
+    return [(name.encode("ascii"), value.encode("latin-1", "replace")) for name, value in headers]
 
 
 def _name(digest: Hash) -> str | None:

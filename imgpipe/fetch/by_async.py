@@ -24,7 +24,7 @@ from imgpipe.tally import Tally
 
 
 def run(records: Source, emit: Emit, options: FetchOptions) -> Tally:
-    """Fetch the records, `options.jobs` at a time."""
+    """Fetch the records, `options.concurrency` at a time."""
     spool = Spool(options.spool)
     emit.watch.at_end(spool.remove)
     try:
@@ -40,11 +40,12 @@ class _Run:
         self._emit = emit
         self._options = options
         self._desk = Desk(options, emit.tally)
-        self._transport = open_transport(Shared(options), options.jobs)
+        self._transport = open_transport(Shared(options), options.concurrency)
         self._attempt = Attempt(options, self._transport, store)
         self._idle = trio.lowlevel.ParkingLot()
         self._hungry = trio.lowlevel.ParkingLot()
         self._outbox: list[Record] = []
+        self._writing = False
         self._to_write = trio.lowlevel.ParkingLot()
         self._written = trio.lowlevel.ParkingLot()
         self._timekeeper = False
@@ -55,7 +56,7 @@ class _Run:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._write)
                 async with trio.open_nursery() as workers:
-                    for _ in range(self._options.jobs):
+                    for _ in range(self._options.concurrency):
                         workers.start_soon(self._work)
                     workers.start_soon(self._read)
                 nursery.cancel_scope.cancel()
@@ -127,24 +128,27 @@ class _Run:
             self._idle.unpark()
 
     async def _send(self, ready: list[Record]) -> None:
-        """Hand records to the writer; waits while it is behind."""
+        """Write records, or leave them to the writer where that would block; waits while it is behind."""
         if not ready:
             return
-        self._outbox.extend(ready)
-        self._to_write.unpark()
-        while len(self._outbox) > self._options.jobs:
+        if self._writing or not self._emit.many_at_once(ready):
+            self._outbox.extend(ready)
+            self._to_write.unpark()
+        while len(self._outbox) > self._options.concurrency:
             await self._written.park()
 
     async def _write(self) -> None:
-        """Write what is done, off the loop: standard output may block for as long as its reader likes."""
+        """Write what would block, off the loop: standard output may block for as long as its reader likes."""
         limiter = trio.CapacityLimiter(1)
         while True:
             while not self._outbox:
                 await self._to_write.park()
             batch, self._outbox = self._outbox, []
+            self._writing = True
             self._written.unpark_all()
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(self._emit.many, batch, limiter=limiter)
+            self._writing = False
 
 
 def _next(batches: Iterator[list[Record]]) -> list[Record] | None:

@@ -30,7 +30,7 @@ FAREWELL: Final = 2.0
 
 
 def run(source: Source, emit: Emit, options: FetchOptions) -> Tally:
-    """Fetch the records, `options.jobs` at a time."""
+    """Fetch the records, `options.concurrency` at a time."""
     Crew(source, emit, options, own_process(emit, options)).run()
     return emit.tally
 

@@ -18,7 +18,7 @@ from imgpipe.tally import Tally
 
 
 def run(records: Source, emit: Emit, options: FetchOptions) -> Tally:
-    """Fetch the records, `options.jobs` at a time."""
+    """Fetch the records, `options.concurrency` at a time."""
     spool = Spool(options.spool)
     emit.watch.at_end(spool.remove)
     try:

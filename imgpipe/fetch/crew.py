@@ -61,7 +61,7 @@ class Crew:
         """
         threads = [
             threading.Thread(target=self._worker, name=f"fetch-{number}", daemon=True)
-            for number in range(self._options.jobs)
+            for number in range(self._options.concurrency)
         ]
         with self._records.stop.calls(self._end):
             for thread in threads:

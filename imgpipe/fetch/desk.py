@@ -39,7 +39,7 @@ class Desk:
         self._tally = tally
         self._rng = rng if rng is not None else random.Random()  # noqa: S311 - jitter is no secret
         self._scheduler = Scheduler(options, self._rng)
-        self._window = Window(4 * options.jobs if options.ordered else None)
+        self._window = Window(4 * options.concurrency if options.ordered else None)
         self._done = Done(options.resume, retry_failed=options.retry_failed) if options.resume else None
         self._first = True
         self.input_over = False

@@ -12,7 +12,7 @@ import httpx
 from imgpipe.fetch.names import NameCache, Names
 from imgpipe.fetch.options import FetchOptions
 from imgpipe.fetch.proxies import Proxied, proxy_variables
-from imgpipe.fetch.transport import TrioTransport
+from imgpipe.fetch.transport import Opener, TrioTransport
 
 
 class Shared:
@@ -38,9 +38,7 @@ class Shared:
         return context
 
 
-def open_transport(
-    shared: Shared, jobs: int, environment: Mapping[str, str] = os.environ
-) -> httpx.AsyncBaseTransport:
+def open_transport(shared: Shared, jobs: int, environment: Mapping[str, str] = os.environ) -> Opener:
     """The transport of one event loop.
 
     Args:

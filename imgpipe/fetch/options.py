@@ -50,7 +50,7 @@ class FetchOptions:
     mode: Mode = Mode.ASYNC
     """How attempts are scheduled."""
     concurrency: int = 0
-    """Records in flight over the whole command; 0 takes the mode's default."""
+    """Records in flight over the whole command; 0 becomes the mode's default."""
     workers: int = 1
     """Event loops, each in a process of its own; more than 1 only in mode async."""
     per_host: int = AUTO
@@ -103,15 +103,12 @@ class FetchOptions:
     """Whether records keep the order of the input."""
 
     def __post_init__(self) -> None:
+        if not self.concurrency:
+            object.__setattr__(self, "concurrency", self.mode.default_concurrency)
         if self.workers > 1 and self.mode is not Mode.ASYNC:
             raise UsageError(f"--workers goes with --mode async; mode {self.mode} has -j for that")
         if self.retry_failed and not self.resume:
             raise UsageError("--retry-failed goes with --resume OUT")
-
-    @property
-    def jobs(self) -> int:
-        """Records in flight over the whole command."""
-        return self.concurrency or self.mode.default_concurrency
 
     @property
     def look_ahead(self) -> int:
@@ -119,4 +116,4 @@ class FetchOptions:
 
         In mode loop none: it is the plain reference, one record after the other.
         """
-        return 1 if self.mode is Mode.LOOP else max(1024, 16 * self.jobs)
+        return 1 if self.mode is Mode.LOOP else max(1024, 16 * self.concurrency)

@@ -11,7 +11,9 @@ import httpx
 from imgpipe.errors import Kind, RecordError, UsageError
 from imgpipe.fetch import urls
 from imgpipe.fetch.addresses import Network, is_allowed
+from imgpipe.fetch.answers import Headers
 from imgpipe.fetch.names import literal
+from imgpipe.fetch.transport import Opened, Opener
 
 if TYPE_CHECKING:
     from imgpipe.fetch.network import Shared
@@ -67,7 +69,7 @@ def proxy_for(target: urls.Target, variables: Mapping[str, str]) -> str | None:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-class Proxied(httpx.AsyncBaseTransport):
+class Proxied:
     """Sends requests through the proxy that is set for them, and the others directly.
 
     The proxy resolves names itself, so that the address rule holds for literal addresses only.
@@ -82,7 +84,7 @@ class Proxied(httpx.AsyncBaseTransport):
 
     def __init__(
         self,
-        direct: httpx.AsyncBaseTransport,
+        direct: Opener,
         variables: Mapping[str, str],
         allowed: tuple[Network, ...] | None,
         shared: Shared,
@@ -95,25 +97,26 @@ class Proxied(httpx.AsyncBaseTransport):
         self._jobs = jobs
         self._transports: dict[str, httpx.AsyncHTTPTransport] = {}
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request.
+    async def open(self, target: urls.Target, headers: Headers) -> Opened:
+        """Send a GET request.
 
         Raises:
             RecordError: Of the kind that httpx's exception stands for.
         """
-        target = request.extensions.get("target") or urls.parse(str(request.url))
         proxy = proxy_for(target, self._variables)
         if proxy is None:
-            return await self._direct.handle_async_request(request)
+            return await self._direct.open(target, headers)
         self._check(target.host)
         seconds = self._shared.options.connect_timeout
-        request.extensions = {**request.extensions, "timeout": {"connect": seconds}}
+        timeout = {"timeout": {"connect": seconds}}
         try:
+            request = httpx.Request("GET", target.url, headers=list(headers), extensions=timeout)
             response = await self._through(proxy).handle_async_request(request)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _as_record_error(error) from error
         assert isinstance(response.stream, httpx.AsyncByteStream), "an asynchronous transport streams so"
-        return httpx.Response(response.status_code, headers=response.headers, stream=_Body(response.stream))
+        lower = [(name.lower(), value) for name, value in response.headers.raw]
+        return Opened(response.status_code, lower, _Body(response.stream))
 
     def _check(self, host: str) -> None:
         for address in literal(host) or []:

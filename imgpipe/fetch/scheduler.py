@@ -105,7 +105,7 @@ class Scheduler:
         host = self._hosts.get(name)
         if host is None:
             options = self._options
-            cap = options.per_host if options.per_host > 0 else options.jobs
+            cap = options.per_host if options.per_host > 0 else options.concurrency
             pace = Pace(cap, adaptive=options.per_host == AUTO, delay=options.delay, rng=self._rng)
             host = self._hosts[name] = _Host(name, pace)
         self._idle.pop(name, None)
@@ -133,7 +133,7 @@ class Scheduler:
         # Where hosts compete, none takes more than its share of what may be in flight: a slow one would
         # fill it all in the end.
         busy = len(self._hosts) - len(self._idle)
-        if busy > 1 and host.pace.active >= max(LEAST_SHARE, self._options.jobs // busy):
+        if busy > 1 and host.pace.active >= max(LEAST_SHARE, self._options.concurrency // busy):
             return None
         return host.pace.ready_at(now)
 

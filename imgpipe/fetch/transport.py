@@ -9,20 +9,42 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Callable
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 import httpx
 import trio
 
 from imgpipe.errors import Kind, RecordError
 from imgpipe.fetch import urls, wire
+from imgpipe.fetch.answers import Headers
 from imgpipe.fetch.connections import Connection, Pool, dial
 from imgpipe.fetch.names import Names
+from imgpipe.fetch.urls import Target
 
 DRAINED: Final = 16 << 10
 """Bytes of an unwanted body that are read so that the connection can be kept; a new one costs more."""
 
 _BROKEN: Final = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An answer whose head is there. Names of headers are in lower case; the body must be closed."""
+
+    status: int
+    headers: Headers
+    body: httpx.AsyncByteStream
+
+
+class Opener(Protocol):
+    """What can send a request: our transport itself, or one that goes through proxies."""
+
+    async def open(self, target: Target, headers: Headers) -> Opened:
+        """Send a GET request; raises `RecordError`."""
+
+    async def aclose(self) -> None:
+        """Close what is kept."""
 
 
 class TrioTransport(httpx.AsyncBaseTransport):
@@ -44,27 +66,29 @@ class TrioTransport(httpx.AsyncBaseTransport):
         self._pool = Pool(idle)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a GET request; returns once the head of the answer is there.
-
-        The extension `target` may carry the parsed URL.
+        """Send a GET request of httpx's; returns once the head of the answer is there.
 
         Raises:
-            RecordError: `dns`, `blocked_address`, `connect`, `tls`, `protocol` or `incomplete`.
+            RecordError: As `open`.
         """
-        target = request.extensions.get("target") or urls.parse(str(request.url))
-        data = wire.request(target, request.headers.raw)
+        opened = await self.open(urls.parse(str(request.url)), request.headers.raw)
+        return httpx.Response(opened.status, headers=opened.headers, stream=opened.body)
+
+    async def open(self, target: Target, headers: Headers) -> Opened:
+        """Send a GET request; returns once the head of the answer is there.
+
+        Raises:
+            RecordError: `dns`, `blocked_address`, `connect`, `tls`, `timeout`, `protocol` or `incomplete`.
+        """
+        data = wire.request(target, headers)
         connection = self._pool.take(target.origin)
-        if connection is not None:
-            answer = await self._ask(connection, data)
-            if answer is None:
-                # The server had closed it, or did so under the request: once more, on a new one.
-                connection = None
-        if connection is None:
+        answer = await self._ask(connection, data) if connection is not None else None
+        if connection is None or answer is None:
+            # There was none, or the server has closed it, perhaps under this very request: once more.
             connection = await dial(target, self._names, self._context, self._connect_seconds)
             answer = await self._ask(connection, data)
         assert answer is not None, "only a kept connection is given up without an error"
-        body = Body(self._pool, connection, answer)
-        return httpx.Response(answer.status, headers=answer.headers, stream=body)
+        return Opened(answer.status, answer.headers, Body(self._pool, connection, answer))
 
     async def _ask(self, connection: Connection, data: bytes) -> wire.Answer | None:
         """Send and await the head; None where a kept connection turned out to be closed."""

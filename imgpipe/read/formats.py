@@ -62,6 +62,8 @@ def by_content(head: bytes, options: ReadOptions) -> str:
         return "jsonl" if text[:1] == b"{" else "json"
     wanted = {options.url_col} if options.url_col is not None else {*USUAL["url"]}
     line = text.partition(b"\n")[0].decode("utf-8", "replace")
+    if "://" in line:
+        return "txt"
     for form, delimiters in (("tsv", "\t"), ("csv", ",;|")):
         for delimiter in delimiters:
             names = {name.strip().strip('"') for name in line.split(delimiter)}

@@ -16,7 +16,7 @@ from imgpipe.read.options import ReadOptions
 from imgpipe.read.rows import Row, bad, too_long
 from imgpipe.records import MAX_LINE, is_over
 
-_MOST: Final = 1 << 24
+_MOST: Final = 1 << 22
 """Characters of an element that are read to find its end; one of over `MAX_LINE` is a bad row."""
 
 _BETWEEN: Final = re.compile(r"[\s,]*")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,3 +96,52 @@ def picture(width=64, height=48, kind="JPEG", mode="RGB", seed=0, **save) -> byt
 def wait_for_signal(process: subprocess.Popen, number: signal.Signals, timeout=10) -> None:
     """The process ends by this signal."""
     assert process.wait(timeout) == -number
+
+
+class Terminal:
+    """A terminal (pty) on which a command runs, with what it shows.
+
+    Args:
+        args: The command.
+        streams: The standard streams that lead to the terminal; the others as given to `Popen`.
+    """
+
+    def __init__(self, args, streams=("stdin", "stdout", "stderr"), **options):
+        self._master, slave = pty.openpty()
+        self.shown = b""
+        env = {**os.environ, "TERM": "xterm", "NO_COLOR": "", **options.pop("env", {})}
+        self.process = subprocess.Popen(
+            args, env=env, start_new_session=True, **dict.fromkeys(streams, slave), **options
+        )
+        os.close(slave)
+
+    def type(self, text: str) -> None:
+        """As a person types it; Ctrl-D, U+0004, ends the input."""
+        os.write(self._master, text.encode())
+
+    def wait_for(self, text: str, timeout=10) -> None:
+        """Until the terminal shows `text`."""
+        deadline = time.monotonic() + timeout
+        while text.encode() not in self.shown:
+            if not self._read(deadline):
+                raise AssertionError(f"never shown: {text!r} in {self.shown!r}")
+
+    def finish(self, timeout=20) -> str:
+        """All that was shown, once the command has ended."""
+        deadline = time.monotonic() + timeout
+        while self._read(deadline):
+            pass
+        self.process.wait(max(0.1, deadline - time.monotonic()))
+        os.close(self._master)
+        return self.shown.decode()
+
+    def _read(self, deadline: float) -> bool:
+        ready, _, _ = select.select([self._master], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            return False
+        try:
+            chunk = os.read(self._master, 65_536)
+        except OSError:
+            return False  # the last process that had it open has ended
+        self.shown += chunk
+        return bool(chunk)

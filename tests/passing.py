@@ -5,10 +5,11 @@ python passing.py [OPTIONS] [VALUE]...
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from imgpipe import console, spool
-from imgpipe.cli.params import SECONDS_OR_ZERO
 from imgpipe.cli.stage import common_options, grace_option, run_stage
 from imgpipe.errors import Kind, RecordError
 from imgpipe.records import fail, is_over, succeed
@@ -18,11 +19,10 @@ from imgpipe.records import fail, is_over, succeed
 @common_options
 @grace_option
 @click.argument("values", nargs=-1, type=click.UNPROCESSED)
-@click.option("--spool", "root")
+@click.option("--spool", "root", type=click.Path(path_type=Path))
 @click.option("--gather", default=0)
 @click.option("--no-output", is_flag=True)
-@click.option("--slow", type=SECONDS_OR_ZERO, default=0.0)
-def command(common, grace, values, root, gather, no_output, slow):
+def command(common, grace, values, root, gather, no_output):
     """Pass each record on; with --spool with a file of its own; those of `bad:` URLs fail."""
 
     def work(source, emit):
@@ -40,8 +40,6 @@ def command(common, grace, values, root, gather, no_output, slow):
                         with open(record["path"], "wb") as file:
                             file.write(b"x")
             emit(record)
-            if slow and source.stop.requested:
-                raise AssertionError
         emit.flush()
         if run is not None:
             run.close()

@@ -20,8 +20,9 @@ from imgpipe.errors import OutputError, UsageError
 from imgpipe.output import Output
 from imgpipe.records import MAX_LINE
 from imgpipe.signals import ReaderGone, Stop
-from imgpipe.stream import CutShort, Emit, Source, Window, read_chunks, split_lines
+from imgpipe.stream import CutShort, Emit, Source, read_chunks, split_lines
 from imgpipe.tally import Tally
+from imgpipe.window import Window
 
 PASSING = [sys.executable, str(Path(__file__).with_name("passing.py"))]
 
@@ -381,7 +382,7 @@ def test_a_slow_input_moves():
             assert f"http://a/{n}" == json.loads(stage.stdout.readline())["url"]
         stage.stdin.close()
         # Only then is its output closed: a reader that leaves before ends it by a signal.
-        assert 0 == stage.wait(10)
+        assert stage.wait(10) == 0
 
 
 def test_a_non_blocking_pipe_on_both_sides():

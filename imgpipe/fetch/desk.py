@@ -17,8 +17,8 @@ from imgpipe.fetch.options import FetchOptions
 from imgpipe.fetch.scheduler import Scheduler
 from imgpipe.placed import Done
 from imgpipe.records import Record
-from imgpipe.stream import Window
 from imgpipe.tally import Tally
+from imgpipe.window import Window
 
 _HEADER: Final = re.compile(
     r"""["']?(?:url|urls|link|image_url|image|key|id|name)s?["']?(?:[,;\t].*)?""", re.IGNORECASE

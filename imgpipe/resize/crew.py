@@ -10,7 +10,8 @@ from typing import Final, TypeAlias
 from imgpipe import records
 from imgpipe.records import Record
 from imgpipe.signals import ReaderGone
-from imgpipe.stream import Emit, Window
+from imgpipe.stream import Emit
+from imgpipe.window import Window
 
 Worker: TypeAlias = Callable[[Record], Record]
 """Does the work on one record and returns what is written; called from one thread only."""

@@ -59,7 +59,7 @@ def photo(number: int) -> bytes:
         size = max(1, round(part_width * scale)), max(1, round(part_height * scale))
         box = (left, top, left + part_width, top + part_height)
         image = source.resize(size, Image.Resampling.BICUBIC, box)
-    if draw.random() < 0.5:  # noqa: PLR2004 - every second one
+    if draw.random() < 0.5:
         image = ImageOps.mirror(image)
     return _jpeg(image, quality=draw.randint(88, 95))
 
@@ -103,7 +103,7 @@ def _comments(size: int, filling: random.Random) -> bytes:
     while size:
         whole = min(size, _SEGMENT + 2)
         # What is left must be able to hold a marker and a length.
-        if 0 < size - whole < 4:  # noqa: PLR2004 - their four bytes
+        if 0 < size - whole < 4:
             whole -= 4
         parts.append(b"\xff\xfe" + (whole - 2).to_bytes(2) + filling.randbytes(whole - 4))
         size -= whole

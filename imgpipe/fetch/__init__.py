@@ -27,6 +27,7 @@ def run(records: Source, emit: Emit, options: FetchOptions) -> Tally:
         UsageError: The options cannot be used on this machine.
     """
     # A mode brings its libraries with it; help and the other modes do without.
-    mode = importlib.import_module(f"imgpipe.fetch.by_{options.mode}")
+    name = "workers" if options.workers > 1 else options.mode
+    mode = importlib.import_module(f"imgpipe.fetch.by_{name}")
     tally: Tally = mode.run(records, emit, options)
     return tally

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -14,6 +13,7 @@ from imgpipe.fetch import jobs
 from imgpipe.fetch.attempt import Attempt
 from imgpipe.fetch.desk import Desk
 from imgpipe.fetch.jobs import Job
+from imgpipe.fetch.loops import next_batch, run_loop
 from imgpipe.fetch.network import Shared, open_transport
 from imgpipe.fetch.options import FetchOptions
 from imgpipe.fetch.store import Store
@@ -28,7 +28,7 @@ def run(records: Source, emit: Emit, options: FetchOptions) -> Tally:
     spool = Spool(options.spool)
     emit.watch.at_end(spool.remove)
     try:
-        trio.run(_Run(records, emit, options, Store(spool, options.dir)).main)
+        run_loop(_Run(records, emit, options, Store(spool, options.dir)).main)
     finally:
         spool.close()
     return emit.tally
@@ -70,7 +70,9 @@ class _Run:
         """Feed the desk from the input, no further ahead than it wants."""
         batches = iter(self._records.batches())
         limiter = trio.CapacityLimiter(1)
-        while batch := await trio.to_thread.run_sync(_next, batches, limiter=limiter, abandon_on_cancel=True):
+        while batch := await trio.to_thread.run_sync(
+            next_batch, batches, limiter=limiter, abandon_on_cancel=True
+        ):
             for record in batch:
                 while not self._desk.hungry:
                     await self._hungry.park()
@@ -149,7 +151,3 @@ class _Run:
             with trio.CancelScope(shield=True):
                 await trio.to_thread.run_sync(self._emit.many, batch, limiter=limiter)
             self._writing = False
-
-
-def _next(batches: Iterator[list[Record]]) -> list[Record] | None:
-    return next(batches, None)

@@ -6,7 +6,6 @@ takes its fields or its error back. A process that dies fails the one attempt, a
 
 from __future__ import annotations
 
-import pickle
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -19,6 +18,7 @@ import trio
 from imgpipe import records, spool
 from imgpipe.errors import Kind, OutputError, RecordError
 from imgpipe.fetch.crew import Crew, Tools, Try
+from imgpipe.fetch.handover import pack_options
 from imgpipe.fetch.jobs import Job
 from imgpipe.fetch.options import FetchOptions
 from imgpipe.records import Record
@@ -74,9 +74,8 @@ class _Leader:
         self._process = await trio.lowlevel.open_process(
             [sys.executable, "-m", "imgpipe.fetch.child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        packed = pickle.dumps(self._options)
         assert self._process.stdin is not None, "it was opened with a pipe"
-        await self._process.stdin.send_all(len(packed).to_bytes(4, "big") + packed)
+        await self._process.stdin.send_all(pack_options(self._options))
         folder = (await self._line()).get("folder")
         if isinstance(folder, str):
             # The process is ended first by the death of its input.

@@ -6,9 +6,8 @@ It ends when its input does, and removes what it has not finished.
 from __future__ import annotations
 
 import os
-import pickle
 import signal
-import sys
+from functools import partial
 from typing import Any
 
 import trio
@@ -17,6 +16,8 @@ from imgpipe import records
 from imgpipe.errors import OutputError, ProcessError, RecordError
 from imgpipe.fetch import jobs, urls
 from imgpipe.fetch.attempt import Attempt
+from imgpipe.fetch.handover import read_options
+from imgpipe.fetch.loops import run_loop
 from imgpipe.fetch.network import Shared, open_transport
 from imgpipe.fetch.options import FetchOptions
 from imgpipe.fetch.store import Store
@@ -28,12 +29,13 @@ def main() -> None:
     """Serve the parent process until it closes our input."""
     # Ctrl-C reaches the whole group: the parent decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    size = int.from_bytes(sys.stdin.buffer.read(4), "big")
-    options: FetchOptions = pickle.loads(sys.stdin.buffer.read(size))  # noqa: S301 - from our own parent
+    options = read_options(0)
+    if options is None:
+        return
     spool = Spool(options.spool)
     try:
         _hello(spool, options)
-        trio.run(_serve, options, spool)
+        run_loop(partial(_serve, options, spool))
     except OutputError as error:
         _tell({"fatal": str(error)})
     except BrokenPipeError:

@@ -18,6 +18,7 @@ from imgpipe.errors import ProcessError, RecordError
 from imgpipe.fetch import jobs
 from imgpipe.fetch.desk import Desk
 from imgpipe.fetch.jobs import Job
+from imgpipe.fetch.loops import run_loop
 from imgpipe.fetch.options import FetchOptions
 from imgpipe.records import Record
 from imgpipe.signals import ReaderGone
@@ -105,7 +106,7 @@ class Crew:
 
     def _worker(self) -> None:
         try:
-            trio.run(self._work)
+            run_loop(self._work)
         except BaseException as error:  # noqa: BLE001 - the main thread raises it
             with self._changed:
                 self._error = self._error or error

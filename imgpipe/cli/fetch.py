@@ -191,6 +191,7 @@ def _pins(
     metavar="HOST:ADDR",
     help="The address to use for a host; repeatable.",
 )
+@click.option("--robots", is_flag=True, help="Ask each host for its robots.txt, and obey it.")
 @click.option("--ignore-opt-out", is_flag=True, help="Take images whose site opts out of data sets.")
 @click.option(
     "--hash",

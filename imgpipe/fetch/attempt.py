@@ -10,6 +10,7 @@ from imgpipe.errors import Kind, RecordError
 from imgpipe.fetch import answers, urls
 from imgpipe.fetch.encoding import decoder_for
 from imgpipe.fetch.options import FetchOptions, Hash
+from imgpipe.fetch.robots import Robots, Rules
 from imgpipe.fetch.store import Sink, Store
 from imgpipe.fetch.transport import Opened, Opener
 from imgpipe.fetch.urls import Target
@@ -32,14 +33,18 @@ class Attempt:
         options: What the user set.
         transport: Sends requests.
         store: Where files go.
+        rules: What is known of robots.txt files; None does not ask for them.
     """
 
-    def __init__(self, options: FetchOptions, transport: Opener, store: Store) -> None:
+    def __init__(
+        self, options: FetchOptions, transport: Opener, store: Store, rules: Rules | None = None
+    ) -> None:
         self._options = options
         self._transport = transport
         self._store = store
         self._headers = _headers(options, others=False)
         self._headers_for_others = _headers(options, others=True)
+        self._robots = Robots(rules, transport, self._headers_for_others) if rules is not None else None
 
     async def __call__(self, target: Target, record: Record) -> dict[str, Any]:
         """Fetch `target`; the fields that tell of the file, in the order of the record.
@@ -55,6 +60,8 @@ class Attempt:
     async def _follow(self, start: Target, record: Record) -> dict[str, Any]:
         target = start
         for _ in range(self._options.max_redirects + 1):
+            if self._robots is not None:
+                await self._robots.check(target)
             opened = await self._transport.open(target, self._request(target, start))
             try:
                 location = answers.location(opened.status, opened.headers)

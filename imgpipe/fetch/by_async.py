@@ -40,8 +40,9 @@ class _Run:
         self._emit = emit
         self._options = options
         self._desk = Desk(options, emit.tally)
-        self._transport = open_transport(Shared(options), options.concurrency)
-        self._attempt = Attempt(options, self._transport, store)
+        shared = Shared(options)
+        self._transport = open_transport(shared, options.concurrency)
+        self._attempt = Attempt(options, self._transport, store, shared.rules)
         self._idle = trio.lowlevel.ParkingLot()
         self._hungry = trio.lowlevel.ParkingLot()
         self._outbox: list[Record] = []

@@ -35,7 +35,7 @@ def own_network(options: FetchOptions, store: Store) -> Tools:
     @asynccontextmanager
     async def tools() -> AsyncIterator[Try]:
         transport = open_transport(shared, jobs=1)
-        attempt = Attempt(options, transport, store)
+        attempt = Attempt(options, transport, store, shared.rules)
 
         async def one(job: Job) -> dict[str, Any]:
             return await attempt(job.target, job.record)

@@ -55,8 +55,9 @@ def _tell(answer: Record) -> None:
 
 
 async def _serve(options: FetchOptions, spool: Spool) -> None:
-    transport = open_transport(Shared(options), jobs=1)
-    attempt = Attempt(options, transport, Store(spool, options.dir))
+    shared = Shared(options)
+    transport = open_transport(shared, jobs=1)
+    attempt = Attempt(options, transport, Store(spool, options.dir), shared.rules)
     send, receive = trio.open_memory_channel[bytes](0)
     async with trio.open_nursery() as nursery:
 

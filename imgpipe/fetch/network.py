@@ -12,6 +12,7 @@ import httpx
 from imgpipe.fetch.names import NameCache, Names
 from imgpipe.fetch.options import FetchOptions
 from imgpipe.fetch.proxies import Proxied, proxy_variables
+from imgpipe.fetch.robots import Rules
 from imgpipe.fetch.transport import Opener, TrioTransport
 
 
@@ -25,6 +26,7 @@ class Shared:
     def __init__(self, options: FetchOptions) -> None:
         self.options = options
         self.names = NameCache(options.resolve)
+        self.rules = Rules() if options.robots and not options.ignore_opt_out else None
 
     @functools.cached_property
     def context(self) -> ssl.SSLContext:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import importlib.util
 import os
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
@@ -107,6 +108,8 @@ class FetchOptions:
             object.__setattr__(self, "concurrency", self.mode.default_concurrency)
         if self.workers > 1 and self.mode is not Mode.ASYNC:
             raise UsageError(f"--workers goes with --mode async; mode {self.mode} has -j for that")
+        if self.robots and importlib.util.find_spec("protego") is None:
+            raise UsageError("--robots needs the extra robots: pip install 'imgpipe[robots]'")
         if self.retry_failed and not self.resume:
             raise UsageError("--retry-failed goes with --resume OUT")
 

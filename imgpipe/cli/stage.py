@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
@@ -155,7 +156,8 @@ def run_streams(
             emit.flush()
         finally:
             progress.close()
-            if talks:
+            # A run that could not begin has nothing to tell but why, in one line.
+            if talks and (tally.done or sys.exc_info()[0] is None):
                 tell(tally, stage, progress.seconds)
     if stop.signal is not None:
         signals.die_by(stop.signal)

@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 import click
 
 from imgpipe import __version__, console, signals
+from imgpipe.cli.params import COMPLETE_VARIABLE
 from imgpipe.errors import Exit, ProcessError
 from imgpipe.signals import ReaderGone
 
@@ -75,7 +76,7 @@ def run() -> NoReturn:
 
 def _run() -> int:
     try:
-        if "_IMGPIPE_COMPLETE" in os.environ:
+        if COMPLETE_VARIABLE in os.environ:
             imgpipe.main(prog_name="imgpipe")  # the shell asks for completions; this ends the process
         # Not `main` otherwise: it makes an exit with 1 out of a closed pipe.
         with imgpipe.make_context("imgpipe", sys.argv[1:]) as context:

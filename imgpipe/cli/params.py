@@ -7,6 +7,9 @@ from typing import Any, Final
 
 import click
 
+COMPLETE_VARIABLE: Final = "_IMGPIPE_COMPLETE"
+"""The variable in which a shell's completion script asks; the name that click gives it."""
+
 _MOST: Final = 1 << 62
 """The largest count or size: it fits the 64 bits of every file system and record."""
 

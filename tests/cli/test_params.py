@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imgpipe.cli.params import BYTES, COUNT, SECONDS, SECONDS_OR_ZERO, SECONDS_RANGE
+
+TYPES = [BYTES, COUNT, SECONDS, SECONDS_OR_ZERO, SECONDS_RANGE]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (BYTES, "65536", 65_536),
+        (BYTES, "64k", 65_536),
+        (BYTES, "20M", 20 << 20),
+        (BYTES, "1.5GiB", 3 << 29),
+        (BYTES, "2TB", 2 << 40),
+        (BYTES, 7, 7),
+        (COUNT, "5000", 5000),
+        (COUNT, "64k", 64_000),
+        (COUNT, "64M", 64_000_000),
+        (COUNT, 7, 7),
+        (SECONDS, "0.5", 0.5),
+        (SECONDS, 30.0, 30.0),
+        (SECONDS_OR_ZERO, "0", 0.0),
+        (SECONDS_RANGE, "2", (2.0, 2.0)),
+        (SECONDS_RANGE, "1-4", (1.0, 4.0)),
+        (SECONDS_RANGE, "0.5-0.5", (0.5, 0.5)),
+        (SECONDS_RANGE, (1.0, 2.0), (1.0, 2.0)),
+    ],
+)
+def test_text_becomes_values(kind, text, value):
+    """What people write has one meaning."""
+    assert value == kind.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (BYTES, "0"),
+        (BYTES, "-1"),
+        (BYTES, "20 parsecs"),
+        (BYTES, ""),
+        (BYTES, "9" * 400),
+        (BYTES, "99999999T"),
+        (COUNT, "0.1"),
+        (COUNT, "9" * 400),
+        (SECONDS, "0"),
+        (SECONDS, "-1"),
+        (SECONDS, "nan"),
+        (SECONDS, "inf"),
+        (SECONDS, "1e300"),
+        (SECONDS_OR_ZERO, "-0.1"),
+        (SECONDS_RANGE, "4-1"),
+        (SECONDS_RANGE, "1-"),
+        (SECONDS_RANGE, "9" * 400),
+        (SECONDS_RANGE, "1-" + "9" * 400),
+    ],
+)
+def test_nonsense_is_refused(kind, text):
+    """What has no meaning, or none that a machine could keep, is told with an example of what has."""
+    with pytest.raises(click.BadParameter, match=r"write|no number of seconds"):
+        kind.convert(text, None, None)
+
+
+@given(st.sampled_from(TYPES), st.text(alphabet="0123456789.-kKmMgGtTib e+٣") | st.text())
+def test_any_text_is_a_value_or_a_bad_parameter(kind, text):
+    """No text of a command line is a traceback."""
+    try:
+        value = kind.convert(text, None, None)
+    except click.BadParameter:
+        return
+    smallest = value[0] if isinstance(value, tuple) else value
+    assert smallest >= 0

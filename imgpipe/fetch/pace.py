@@ -22,9 +22,15 @@ FIRST_PAUSE: Final = 1.0
 STEP_BACK: Final = 0.05
 """Share of the rate at which a host complained by which it is undercut at first."""
 
-RECOVERY: Final = 20.0
+RECOVERY: Final = 30.0
 """Seconds in which a rate grows back to where the host complained. From there it grows as in CUBIC (RFC
 9438): slowly near that rate, ever faster away from it, so that a wrong guess is not kept."""
+
+DOUBLING: Final = 3.0
+"""Seconds in which the rate doubles while it is searched for, after a host's first complaint."""
+
+GUESS: Final = 1.05
+"""How far above what a host has allowed since the last pause its limit may lie."""
 
 SLOWEST: Final = 1.0 / 60.0
 """Requests a second below which no host is slowed down by guessing."""
@@ -53,7 +59,7 @@ class Pace:
 
     __slots__ = (
         "_adaptive", "_allowed", "_cap", "_cut_at", "_delay", "_good", "_measured_from", "_not_before",
-        "_resumed_at", "_rng", "_slow_start", "active", "limit",
+        "_resumed_at", "_rng", "_searching", "_slow_start", "active", "limit",
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +75,7 @@ class Pace:
         self._not_before = -math.inf
         self._cut_at = -math.inf
         self._allowed = math.inf
+        self._searching = False
         self._resumed_at = 0.0
         self._good = 0
         self._measured_from = math.nan
@@ -95,8 +102,10 @@ class Pace:
         """Requests a second that may start; infinite while the host did not complain."""
         if self._allowed == math.inf:
             return math.inf
-        past = (now - self._resumed_at) / RECOVERY - 1.0
-        return max(SLOWEST, self._allowed * (1.0 + STEP_BACK * past**3))
+        seconds = max(0.0, now - self._resumed_at)
+        if self._searching:
+            return float(self._allowed * 2.0 ** min(seconds / DOUBLING, 60.0))
+        return max(SLOWEST, self._allowed * (1.0 + STEP_BACK * (seconds / RECOVERY - 1.0) ** 3))
 
     def end(self, outcome: Outcome, started: float, now: float, retry_after: float | None = None) -> None:
         """A request ended.
@@ -129,10 +138,16 @@ class Pace:
         """The host counts requests: go on, after the pause, at the rate that it has just allowed."""
         if not self._adaptive:
             return
-        # The pause counts too: a host that allows so many a second has allowed these for all of it.
-        measured = max(self._good, 1) / max(resume - self._measured_from, 1e-3)
         rate = self.rate(now)
-        self._allowed = max(SLOWEST, measured if rate > 2.0 * measured else rate)
+        if rate == math.inf:
+            # All that is known: it has allowed these in all that time, the pause to come included. From
+            # there the search goes up until the next complaint.
+            self._allowed = max(SLOWEST, max(self._good, 1) / max(resume - self._measured_from, 1e-3))
+            self._searching = True
+        else:
+            measured = max(self._good, 1) / max(now - self._measured_from, 1e-3)
+            self._allowed = max(SLOWEST, min(rate, GUESS * measured))
+            self._searching = False
         self._resumed_at = resume
         self._good = 0
         self._measured_from = resume

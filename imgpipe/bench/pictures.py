@@ -13,8 +13,20 @@ from typing import Final
 
 FOLDER: Final = Path(__file__).parent / "pictures"
 
-NAMES: Final = ("astronaut", "brick", "camera", "chelsea", "clock", "coffee", "hubble", "retina", "rocket")
-"""The embedded photographs; `pictures/CREDITS.md` says where they come from."""
+TITLES: Final = {
+    "astronaut": "Eileen Collins, astronaut",
+    "brick": "A brick wall",
+    "camera": "A photographer",
+    "chelsea": "Chelsea the cat",
+    "coffee": "A cup of coffee",
+    "gravel": "Gravel",
+    "hubble": "Hubble eXtreme Deep Field",
+    "retina": "A human retina",
+    "rocket": "Falcon 9 with DSCOVR",
+}
+"""The embedded photographs with their titles; `pictures/CREDITS.md` says where they come from."""
+
+NAMES: Final = tuple(TITLES)
 
 LEAST_SIZE: Final = 1024
 """Bytes of the smallest file that `sized` makes: below, the headers leave no room for a picture."""
@@ -45,7 +57,7 @@ def picture(name: str) -> bytes:
 def photo(number: int) -> bytes:
     """The `number`-th photograph of a size that is usual on the web, as a JPEG file.
 
-    A crop of an embedded one, mirrored or not, 640 to 1,280 pixels on its longer side, 40 to 300 kB.
+    A crop of an embedded one, mirrored or not, 640 to 1,280 pixels on its longer side, 20 to 300 kB.
     The same number gives the same bytes; other numbers give other pictures.
     """
     from PIL import Image, ImageOps  # noqa: PLC0415 - the server starts without it

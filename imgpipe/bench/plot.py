@@ -49,11 +49,12 @@ def draw(found: Sequence[Measurement], heading: str, path: Path) -> None:
         OutputError: The picture cannot be written.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415 - an extra, wanted here only
+    from matplotlib.layout_engine import ConstrainedLayoutEngine  # noqa: PLC0415 - as above
 
+    layout = ConstrainedLayoutEngine(w_pad=0.2, h_pad=0.2)
     ranked = sorted(found, key=lambda one: one.per_second)
     rates = [60 * one.per_second for one in ranked]
-    figure = Figure(figsize=(8, 1.7 + 0.62 * len(ranked)), dpi=150, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.2, h_pad=0.2)
+    figure = Figure(figsize=(8, 1.7 + 0.62 * len(ranked)), dpi=150, layout=layout)
     axes = figure.add_subplot()
     colours = [_FASTEST if one is ranked[-1] else _OTHERS for one in ranked]
     bars = axes.barh([one.mode for one in ranked], rates, color=colours, height=0.62)

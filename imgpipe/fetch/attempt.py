@@ -68,15 +68,15 @@ class Attempt:
                 if location is None:
                     fields = await self._take(opened, record)
                     return fields if target is start else {**fields, "final_url": target.url}
+                following = urls.follow(target, location)
             except RecordError as error:
                 error.http_status = error.http_status or opened.status
                 raise
             finally:
                 await opened.body.aclose()
-            target = urls.follow(target, location)
-        raise RecordError(
-            Kind.REDIRECTS, f"over {self._options.max_redirects} redirects, the last to {target.url}"
-        )
+            target = following
+        why = f"over {self._options.max_redirects} redirects, the last to {target.url}"
+        raise RecordError(Kind.REDIRECTS, why, http_status=opened.status)
 
     def _request(self, target: Target, start: Target) -> list[tuple[bytes, bytes]]:
         headers = self._headers if target.origin == start.origin else self._headers_for_others

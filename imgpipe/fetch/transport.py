@@ -25,6 +25,9 @@ from imgpipe.fetch.urls import Target
 DRAINED: Final = 16 << 10
 """Bytes of an unwanted body that are read so that the connection can be kept; a new one costs more."""
 
+DRAIN_SECONDS: Final = 0.5
+"""Seconds for that: a body that does not come must not turn what its head said into a timeout."""
+
 _BROKEN: Final = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
 
 
@@ -159,9 +162,10 @@ class Body(httpx.AsyncByteStream):
             return
         try:
             if not self._answer.complete and self._answer.reusable and self._short():
-                while not self._answer.complete:
-                    self._answer.pieces()
-                    await self._more()
+                with trio.move_on_after(DRAIN_SECONDS):
+                    while not self._answer.complete:
+                        self._answer.pieces()
+                        await self._more()
         except RecordError:
             self._answer.reusable = False
         finally:

@@ -19,6 +19,10 @@ HEAD_LENGTH: Final = 64 << 10
 """Bytes of the longest head, interim ones included: servers send 8 KiB at most as a rule, and
 httpcore takes 100 KiB."""
 
+FRAMING: Final = 8
+"""Bytes of framing for each byte of body that are taken, beyond twice the longest head: chunks of one byte
+take 5."""
+
 HEADER_COUNT: Final = 256
 """Headers of the longest list (Apache's LimitRequestFields is 100)."""
 
@@ -43,6 +47,8 @@ class Answer:
         self._parser = httptools.HttpResponseParser(self)
         self._pieces: list[bytes] = []
         self._head_bytes = 0
+        self._fed = 0
+        self._body_bytes = 0
         self._until_close = False
         self._excess = False
         self.status = 0
@@ -54,8 +60,9 @@ class Answer:
         """Take the next bytes from the connection.
 
         Raises:
-            RecordError: `protocol` where they are no HTTP, or more head than is taken.
+            RecordError: `protocol` where they are no HTTP, or more head or framing than is taken.
         """
+        self._fed += len(data)
         if not self.status:
             self._head_bytes += len(data)
         try:
@@ -67,9 +74,14 @@ class Answer:
                 cause = error.__context__
                 if isinstance(cause, RecordError):
                     raise cause from None
-                raise RecordError(Kind.PROTOCOL, f"no HTTP: {error}") from error
+                raise self._refuse(f"no HTTP: {error}") from error
         if not self.status and self._head_bytes > HEAD_LENGTH:
-            raise RecordError(Kind.PROTOCOL, f"a head of over {HEAD_LENGTH} bytes")
+            raise self._refuse(f"a head of over {HEAD_LENGTH} bytes")
+        if self._fed > 2 * HEAD_LENGTH + (1 + FRAMING) * self._body_bytes and not self.complete:
+            raise self._refuse("next to nothing but framing")
+
+    def _refuse(self, why: str, kind: Kind = Kind.PROTOCOL) -> RecordError:
+        return RecordError(kind, why, http_status=self.status or None)
 
     def end(self) -> None:
         """The server closed the connection.
@@ -82,8 +94,10 @@ class Answer:
             self.complete = True
         elif not self.complete:
             if not self.status and not self._head_bytes:
-                raise RecordError(Kind.INCOMPLETE, "the server closed the connection without an answer")
-            raise RecordError(Kind.INCOMPLETE, "the server closed the connection before the answer was whole")
+                raise self._refuse("the server closed the connection without an answer", Kind.INCOMPLETE)
+            raise self._refuse(
+                "the server closed the connection before the answer was whole", Kind.INCOMPLETE
+            )
 
     def pieces(self) -> list[bytes]:
         """The pieces of the body that arrived since the last call."""
@@ -111,7 +125,7 @@ class Answer:
         if self._excess:
             return
         if len(self.headers) >= HEADER_COUNT:
-            raise RecordError(Kind.PROTOCOL, f"over {HEADER_COUNT} headers")
+            raise self._refuse(f"over {HEADER_COUNT} headers")
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
@@ -123,7 +137,7 @@ class Answer:
             self.headers.clear()
             return
         if status == HTTPStatus.SWITCHING_PROTOCOLS:
-            raise RecordError(Kind.PROTOCOL, "the server switched to a protocol that nobody asked for")
+            raise self._refuse("the server switched to a protocol that nobody asked for")
         self.status = status
         self.reusable = self._parser.should_keep_alive()
         encoding = (self.header(b"transfer-encoding") or b"").lower()
@@ -134,6 +148,7 @@ class Answer:
         """A piece of the body."""
         if not self._excess:
             self._pieces.append(piece)
+            self._body_bytes += len(piece)
 
     def on_message_complete(self) -> None:
         """The answer has ended, if it was not an interim one."""

@@ -10,6 +10,7 @@ import contextlib
 import io
 import logging
 import os
+import re
 import stat
 import struct
 import warnings
@@ -84,6 +85,9 @@ class Codec:
         with _opened(job.path) as (file, data):
             with _as(Kind.DECODE):
                 image, media_type = _identify(file, self._options.formats)
+            if data:
+                # It is all there: the decoder may have it at once.
+                image.decodermaxblock = len(data)
             with image:
                 return self._make(job, image, media_type, data, file)
 
@@ -238,7 +242,11 @@ def _as(kind: Kind) -> Iterator[None]:
     except ImgpipeError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise RecordError(Kind.TOO_MANY_PIXELS, f"{error} (--max-pixels)") from error
+        found = re.search(r"\d+", str(error))
+        raise RecordError(
+            Kind.TOO_MANY_PIXELS,
+            f"{found[0] if found else 'too many'} pixels, of at most {Image.MAX_IMAGE_PIXELS} (--max-pixels)",
+        ) from error
     except MemoryError as error:
         raise RecordError(kind, "out of memory") from error
     except (EOFError, struct.error) as error:

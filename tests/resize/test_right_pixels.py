@@ -8,27 +8,9 @@ import profiles
 import pytest
 from PIL import Image, ImageCms
 
-from imgpipe.resize.codec import Codec, prepare
-from imgpipe.resize.job import Job
-from imgpipe.resize.options import Filter, Fit, Format, ResizeOptions, Size
+from imgpipe.resize.options import Filter, Fit, Format, Size
 
 PATCHES = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (128, 128, 128), (200, 120, 40), (30, 90, 160)]  # fmt: skip
-
-
-@pytest.fixture
-def make(tmp_path):
-    """Resizes the bytes of a file with options, as PNG where nothing else is said; the picture and what was
-    made of it."""
-
-    def make(data: bytes, **options):
-        path = tmp_path / "source"
-        path.write_bytes(data)
-        chosen = ResizeOptions(**({"size": Size(64, 64), "format": Format.PNG} | options))
-        prepare(chosen)
-        made = Codec(chosen)(Job(str(path)))
-        return Image.open(io.BytesIO(made.data)), made
-
-    return make
 
 
 def saved(image: Image.Image, kind="PNG", **settings) -> bytes:

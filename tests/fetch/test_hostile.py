@@ -13,7 +13,7 @@ from helpers import IMGPIPE, Result
 
 from imgpipe.errors import STAGE_KINDS
 
-TIMEOUT = 3.0
+TIMEOUT = 2.0
 LATE = 2.0
 """Seconds past the deadline that a busy machine may need to tell of it."""
 

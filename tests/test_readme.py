@@ -55,20 +55,22 @@ def test_every_block_does_what_it_says(home, server):
 
     for out, size in (
         ("out", 256),
-        ("large", 256),
+        ("landscape", 256),
         ("thumbnails", 128),
         ("by-xargs", 256),
         ("by-parallel", 256),
     ):
         placed = lines(home / out / "metadata.jsonl")
-        assert {"out": 20, "large": len(placed), "thumbnails": 3}.get(out, 20) == len(placed)
+        assert {"out": 20, "landscape": len(placed), "thumbnails": 3}.get(out, 20) == len(placed)
         for line in placed:
             assert (home / out / line["file_name"]).is_file()
             assert size == max(line["width"], line["height"])
     failed = lines(home / "out" / "__imgpipe__" / "failed.jsonl")
     assert sorted(record["error"] for record in failed) == ["bad_url", "http_status", "http_status"]
-    assert 0 < len(lines(home / "large" / "metadata.jsonl")) < 20
-    assert all("a picture, number" in line["caption"] for line in lines(home / "large" / "metadata.jsonl"))
+    assert 0 < len(lines(home / "landscape" / "metadata.jsonl")) < 20
+    assert all(
+        "a picture, number" in line["caption"] for line in lines(home / "landscape" / "metadata.jsonl")
+    )
     assert len(list((home / "pictures").iterdir())) == 3
     assert not list((home / "spool").glob("*"))
 

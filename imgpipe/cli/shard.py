@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from imgpipe.cli.params import COUNT
+from imgpipe.cli.params import BYTES, COUNT
 from imgpipe.cli.stage import Common, common_options, grace_option, run_stage
 from imgpipe.errors import Exit
 from imgpipe.shard import ShardOptions, run
 from imgpipe.shard.columns import parse_columns
-from imgpipe.shard.options import DEFAULT_FOLDER_SIZE, FORMATS, NAME_FORMATS
+from imgpipe.shard.options import DEDUPS, DEFAULT_FOLDER_SIZE, FORMATS, FSYNCS, NAME_FORMATS
 from imgpipe.stream import CHUNK
 
 
@@ -23,7 +23,7 @@ from imgpipe.stream import CHUNK
     type=click.Choice(FORMATS),
     default=FORMATS[0],
     show_default=True,
-    help="Images as files in folders.",
+    help="Images as files in folders, in tars for webdataset, or in parquet files.",
 )
 @click.option(
     "--folder-size",
@@ -31,7 +31,10 @@ from imgpipe.stream import CHUNK
     default=DEFAULT_FOLDER_SIZE,
     show_default=True,
     metavar="N",
-    help="Images a folder.",
+    help="Images a folder or shard.",
+)
+@click.option(
+    "--max-shard-bytes", type=BYTES, metavar="SIZE", help="Bytes a shard at the most.  [default: no limit]"
 )
 @click.option(
     "--folder-index",
@@ -39,7 +42,7 @@ from imgpipe.stream import CHUNK
     default=0,
     show_default=True,
     metavar="N",
-    help="Number of the first folder.",
+    help="Number of the first folder or shard.",
 )
 @click.option(
     "--name-format",
@@ -50,6 +53,17 @@ from imgpipe.stream import CHUNK
 )
 @click.option(
     "--columns", metavar="A,B:TYPE", help="The columns beside imgpipe's own.  [default: as the first record]"
+)
+@click.option("--sidecar", is_flag=True, help="A .json and a .txt beside each image in folders.")
+@click.option(
+    "--dedup", type=click.Choice(DEDUPS), help="Skip images with a URL or digest that is in OUT already."
+)
+@click.option(
+    "--fsync",
+    type=click.Choice(FSYNCS),
+    default="shard",
+    show_default=True,
+    help="What must be on the disk before the run goes on.",
 )
 @click.option("--failed", metavar="FILE", help="Keep failed records in FILE, not in OUT.")
 @click.option("--emit", "emits", is_flag=True, help="Write the records to standard output too.")

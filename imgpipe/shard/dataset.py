@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, Final
 
 import orjson
 
 from imgpipe.errors import UsageError
+from imgpipe.placed import HIDDEN, METADATA, SHARD_SUFFIXES
 from imgpipe.records import Record
 from imgpipe.shard.columns import EXTRA, OWN, TYPES, Columns, columns_of
 from imgpipe.shard.options import ShardOptions
-from imgpipe.shard.outfolder import OutFolder
+from imgpipe.shard.store import Store
 
 DATASET: Final = "dataset.json"
 
@@ -27,34 +27,37 @@ class DataSet:
         UsageError: OUT holds another format or other columns than the options ask for.
     """
 
-    def __init__(self, out: OutFolder, options: ShardOptions) -> None:
+    def __init__(self, out: Store, options: ShardOptions) -> None:
         self._out = out
         self._options = options
         self._columns: Columns | None = None
         self._kept: dict[str, Any] = {}
-        kept = self._read()
-        if kept is None:
-            return
-        if kept.get("format") != options.format:
-            raise UsageError(
-                f"{out.path} holds a data set of the format {kept.get('format')}, not {options.format}"
-            )
-        self._kept = kept
-        self._take(tuple(kept["columns"].items()))
+        self.is_new = not any(_is_data(name) for name in out.names())
+        """Whether nothing is placed in OUT yet."""
+        if not self.is_new:
+            self._read()
 
-    def _read(self) -> dict[str, Any] | None:
-        if not os.path.lexists(f"{self._out.hidden_path}/{DATASET}"):
-            return None
-        descriptor = self._out.open_file(DATASET, os.O_RDONLY, hidden=True)
+    def _read(self) -> None:
+        where = f"{self._out.path}/{HIDDEN}/{DATASET}"
+        data = self._out.read(DATASET)
+        if data is None:
+            if self._options.format == "files" and METADATA in self._out.names():
+                return
+            raise UsageError(f"{self._out.path} holds a data set already, without {where}")
         try:
-            kept = orjson.loads(os.read(descriptor, 1 << 24))
-            if all(kind in TYPES for kind in kept["columns"].values()):
-                return dict(kept)
-        except (ValueError, KeyError, TypeError, AttributeError, OSError):
-            pass
-        finally:
-            os.close(descriptor)
-        raise UsageError(f"{self._out.hidden_path}/{DATASET} cannot be read; remove it to have it made anew")
+            self._kept = orjson.loads(data)
+            columns = tuple(self._kept["columns"].items())
+            known = all(kind in TYPES for _, kind in columns)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            known = False
+        if not known:
+            raise UsageError(f"{where} cannot be read")
+        if self._kept.get("format") != self._options.format:
+            held = self._kept.get("format")
+            raise UsageError(
+                f"{self._out.path} holds a data set of the format {held}, not {self._options.format}"
+            )
+        self._take(columns)
 
     def _take(self, columns: tuple[tuple[str, str], ...]) -> None:
         asked = self._options.columns
@@ -91,6 +94,8 @@ class DataSet:
 
     def keep(self, **more: Any) -> None:
         """Write down what is fixed, with whatever else a format needs to know in its next run."""
+        if more and all(self._kept.get(name, self) == value for name, value in more.items()):
+            return
         columns = dict(self._columns.user) if self._columns is not None else {}
         self._kept = {**self._kept, **more, "format": self._options.format, "columns": columns}
         self._out.replace(DATASET, orjson.dumps(self._kept, option=orjson.OPT_INDENT_2))
@@ -98,3 +103,7 @@ class DataSet:
     def get(self, name: str) -> Any:
         """What `keep` was told about `name`; None where nothing was."""
         return self._kept.get(name)
+
+
+def _is_data(name: str) -> bool:
+    return name == METADATA or name.endswith(SHARD_SUFFIXES)

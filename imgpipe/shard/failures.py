@@ -31,14 +31,16 @@ class Failures:
         out: The data set, locked.
         target: Where the list is kept; None for the usual place.
         mark: What is placed already, as `placed.since` takes it: what comes later is this run's.
+        fsync: Whether to wait until a new list is on the disk.
 
     Raises:
         UsageError: `target` is no file that can be replaced.
         OutputError: It cannot be written.
     """
 
-    def __init__(self, out: OutFolder, target: str | None, mark: dict[str, int]) -> None:
+    def __init__(self, out: OutFolder, target: str | None, mark: dict[str, int], *, fsync: bool) -> None:
         self._out = out
+        self._fsync = fsync
         self.path = _target(target) if target is not None else f"{out.hidden_path}/{FAILED}"
         self._aside = f"{out.hidden_path}/{FAILED_NOW}"
         if os.path.lexists(self._aside):
@@ -72,7 +74,8 @@ class Failures:
             with open(temporary, "xb", buffering=_BUFFER) as file:
                 file.writelines(records.dump(record) for record in self._merged())
                 file.flush()
-                os.fsync(file.fileno())
+                if self._fsync:
+                    os.fsync(file.fileno())
             os.replace(temporary, self.path)
             os.unlink(self._aside)
         except OSError as error:

@@ -12,11 +12,12 @@ from imgpipe.errors import OutputError
 from imgpipe.records import Record
 from imgpipe.shard import images, names
 from imgpipe.shard.dataset import DataSet
+from imgpipe.shard.durable import Unsynced, sync_file
 from imgpipe.shard.metadata import Metadata
 from imgpipe.shard.moves import Moves, Source
 from imgpipe.shard.names import Taken, folder_name
 from imgpipe.shard.options import ShardOptions
-from imgpipe.shard.outfolder import OutFolder
+from imgpipe.shard.outfolder import OutFolder, take_name, write_all
 
 _SIDECARS: Final = frozenset({"json", "txt"})
 
@@ -44,10 +45,14 @@ class Folders:
         self._descriptor: int | None = None
         self._held = 0
         self._taken = Taken()
+        self._fsync = options.fsync
+        self._unsynced = Unsynced(out.path)
         last = self._metadata.last()
         if last is not None:
             dataset.assume(self._metadata.first() or last)
             self._number = max(self._number, _folder_number(last))
+        if options.sidecar and self._metadata.unplaced is not None:
+            self._remove_sidecars(self._metadata.unplaced)
 
     @property
     def mark(self) -> dict[str, int]:
@@ -83,23 +88,63 @@ class Folders:
         """Give the file a free name like `stem`, and write its line."""
         columns = self._dataset.columns(record)
         extension = media.extension(record["media_type"])
+        if self._fsync == "each":
+            sync_file(source.path)
         while True:
-            name = f"{self._taken.free(stem)}.{extension}"
+            free = self._taken.free(stem)
+            name = f"{free}.{extension}"
             record["file_name"] = f"{record['shard']}/{name}"
             # Loaders take the types from the first rows.
-            line = records.dump(columns.row(record, typed=not self._metadata.count))
+            row = columns.row(record, typed=not self._metadata.count)
+            line = records.dump(row)
             self._metadata.announce(source.inode, line)
+            beside: list[str] = []
             try:
+                if self._options.sidecar:
+                    self._write_sidecars(free, row, folder, beside)
                 self._moves.place(source, name, folder)
-                break
             except FileExistsError:
+                _unlink(beside, folder)
                 continue
+            except OSError:
+                _unlink(beside, folder)
+                raise
+            break
         try:
             self._metadata.append(line)
         except OutputError:
-            with contextlib.suppress(OSError):
-                os.unlink(name, dir_fd=folder)
+            _unlink([name, *beside], folder)
             raise
+        self._settle([name, *beside], folder)
+
+    def _write_sidecars(self, stem: str, row: Record, folder: int, written: list[str]) -> None:
+        contents = [(f"{stem}.json", records.dump(row)), (f"{stem}.txt", row["caption"].encode())]
+        for name, content in contents:
+            take_name(name, folder)
+            written.append(name)
+            descriptor = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            try:
+                write_all(descriptor, content, self._out.path)
+            finally:
+                os.close(descriptor)
+
+    def _remove_sidecars(self, file_name: str) -> None:
+        """Remove what a killed run wrote beside an image that never came."""
+        folder, _, name = file_name.rpartition("/")
+        if not folder.isdecimal() or folder not in self._out.names():
+            return
+        descriptor = self._out.folder(folder)
+        stem = name.rpartition(".")[0]
+        _unlink([f"{stem}.json", f"{stem}.txt"], descriptor)
+        os.close(descriptor)
+
+    def _settle(self, names: list[str], folder: int) -> None:
+        if self._fsync == "shard":
+            for name in names:
+                self._unsynced.note(name)
+        elif self._fsync == "each":
+            os.fsync(folder)
+            self._metadata.sync()
 
     def _open_folder(self) -> int:
         """A descriptor of the folder that has room for one more image."""
@@ -120,14 +165,33 @@ class Folders:
                 return self._descriptor
 
     def _close_folder(self) -> None:
+        if self._descriptor is None:
+            return
+        if self._fsync == "shard":
+            self._unsynced.sync(self._descriptor)
+            self._metadata.sync()
+        os.close(self._descriptor)
+        self._descriptor = None
+
+    def note(self, record: Record) -> None:
+        """A record failed or was skipped: it is in the list of failures, and nowhere here."""
+
+    def abandon(self) -> None:
+        """OUT cannot be written: what is placed stays."""
         if self._descriptor is not None:
             os.close(self._descriptor)
-            self._descriptor = None
+        self._metadata.close()
 
     def close(self) -> None:
         """Nothing more comes."""
         self._close_folder()
         self._metadata.close()
+
+
+def _unlink(names: list[str], folder: int) -> None:
+    for name in names:
+        with contextlib.suppress(OSError):
+            os.unlink(name, dir_fd=folder)
 
 
 def _folder_number(row: Record) -> int:

@@ -17,7 +17,7 @@ from typing import Final
 
 import orjson
 
-from imgpipe.errors import UsageError
+from imgpipe.errors import OutputError, UsageError
 from imgpipe.placed import METADATA
 from imgpipe.records import Record
 from imgpipe.shard.outfolder import OutFolder, write_all
@@ -45,6 +45,7 @@ class Metadata:
     Attributes:
         count: Lines, so images in OUT.
         size: Bytes.
+        unplaced: The name of an image that a killed run announced, and that never came.
     """
 
     def __init__(self, out: OutFolder) -> None:
@@ -54,6 +55,7 @@ class Metadata:
         self._file: int | None = None
         self.count = 0
         self.size = 0
+        self.unplaced: str | None = None
         if METADATA in os.listdir(out.descriptor):
             self._mend(self._opened())
         else:
@@ -72,10 +74,17 @@ class Metadata:
         return self._file
 
     def announce(self, inode: int, line: bytes) -> None:
-        """Note that the file `inode` is about to get the name that `line` says."""
+        """Note that the file `inode` is about to get the name that `line` says.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
         head = b"%d %d %d %d\n" % (inode, self.count, self.size, len(line))
         body = head + line
-        os.pwrite(self._note, b"%08x " % zlib.crc32(body) + body, 0)
+        try:
+            os.pwrite(self._note, b"%08x " % zlib.crc32(body) + body, 0)
+        except OSError as error:
+            raise OutputError(f"cannot write to {self._where}: {error.strerror}") from error
 
     def append(self, line: bytes) -> None:
         """Append the line of an image that is in its place.
@@ -147,14 +156,25 @@ class Metadata:
 
     def _adopt(self, note: _Note) -> None:
         """Append the line that a killed run still owed, if its image is in place."""
+        file_name = orjson.loads(note.line)["file_name"]
         try:
-            name = orjson.loads(note.line)["file_name"]
-            folder, _, name = name.rpartition("/")
-            found = os.lstat(f"{self._out.path}/{folder}/{name}")
-        except (OSError, ValueError, KeyError):
+            found = os.lstat(f"{self._out.path}/{file_name}")
+        except OSError:
+            self.unplaced = file_name
             return
         if found.st_ino == note.inode:
             self.append(note.line)
+
+    def sync(self) -> None:
+        """Wait until the metadata is on the disk.
+
+        Raises:
+            OutputError: The disk failed.
+        """
+        try:
+            os.fsync(self._opened())
+        except OSError as error:
+            raise OutputError(f"cannot write to {self._where}: {error.strerror}") from error
 
     def _count(self, file: int, size: int) -> None:
         """Count the lines, and cut what follows the last whole one."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from imgpipe import files
 from imgpipe.errors import OutputError
 from imgpipe.shard.images import Image
-from imgpipe.shard.outfolder import OutFolder
+from imgpipe.shard.outfolder import OutFolder, take_name
 
 _FOLDERS_REMEMBERED = 256
 
@@ -114,7 +114,6 @@ class Moves:
                 self._links = False
             else:
                 return
-        # The name is taken first, then renamed over: the file is our own and empty.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        os.close(os.open(name, flags, 0o666, dir_fd=folder))
+        # The name is taken first, then renamed over.
+        take_name(name, folder)
         os.rename(source.path, name, dst_dir_fd=folder)

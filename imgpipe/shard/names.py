@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import unicodedata
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -12,6 +13,9 @@ from imgpipe.files import safe_stem
 from imgpipe.records import Record
 
 _INDEX_DIGITS: Final = 9
+
+_ASCII_LENGTH: Final = 80
+"""Characters: a plain tar header has room for 100, with suffix and extension."""
 
 
 def index_stem(index: int) -> str:
@@ -47,6 +51,17 @@ def stem(record: Record, name_format: str, index: int, digest: Callable[[], str]
     return _url_stem(record) or index_stem(index)
 
 
+def ascii_stem(stem: str, index: int) -> str:
+    """The name as a member of a tar: ASCII, and so short that the header has room for it.
+
+    Accents are taken off; a name of which nothing is left becomes the counter.
+    """
+    if not stem.isascii():
+        plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+        stem = safe_stem(plain) or index_stem(index)
+    return stem[:_ASCII_LENGTH].strip("_- ") or index_stem(index)
+
+
 def _key_stem(key: Any) -> str:
     if isinstance(key, bool) or not isinstance(key, (str, int)):
         raise RecordError(Kind.BAD_KEY, "the record has no key" if key is None else "the key is no text")
@@ -61,7 +76,7 @@ def _url_stem(record: Record) -> str | None:
     source = record.get("url")
     if isinstance(source, str):
         try:
-            name = unquote(urlsplit(source).path.rstrip("/").rpartition("/")[2])
+            name = unquote(urlsplit(source).path).rstrip("/").rpartition("/")[2]
         except ValueError:
             return None
     else:

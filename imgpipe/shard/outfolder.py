@@ -11,12 +11,14 @@ import errno
 import fcntl
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Self
 
-from imgpipe import files
+from imgpipe import files, placed
 from imgpipe.errors import OutputError, UsageError
 from imgpipe.placed import HIDDEN
+from imgpipe.records import Record
 
 LOCK: Final = "lock"
 
@@ -105,15 +107,72 @@ class OutFolder:
         """An unused absolute path on the file system of OUT, for a file that gets its name later."""
         return f"{self.hidden_path}/{files.TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
 
+    def names(self, *, hidden: bool = False) -> list[str]:
+        """What stands in OUT, or in its hidden folder."""
+        return os.listdir(self.hidden if hidden else self.descriptor)
+
+    def read(self, name: str) -> bytes | None:
+        """A small hidden file, whole; None where there is none."""
+        if name not in self.names(hidden=True):
+            return None
+        with open(self.open_file(name, os.O_RDONLY, hidden=True), "rb") as file:
+            return file.read()
+
+    def rows(self, name: str) -> Iterator[Record]:
+        """The lines of a hidden list; none where there is no such list."""
+        return placed.read_records(Path(self.hidden_path) / name)
+
     def replace(self, name: str, data: bytes) -> None:
-        """Put a small file into the hidden folder, whole, in place of an older one."""
+        """Put a small hidden file, whole, in place of an older one."""
         temporary = self.temporary()
         try:
             Path(temporary).write_bytes(data)
             os.rename(temporary, name, dst_dir_fd=self.hidden)
         except OSError as error:
             files.unlink_quietly(temporary)
-            raise OutputError(f"cannot write to {self.hidden_path}/{name}: {error.strerror}") from error
+            raise self._refusal(f"{HIDDEN}/{name}", error) from error
+
+    def publish(self, temporary: str, name: str, *, hidden: bool = False, fsync: bool = False) -> None:
+        """Give a complete file its name. A visible name that is taken is refused, a hidden one replaced."""
+        where = self.hidden if hidden else self.descriptor
+        try:
+            if hidden:
+                os.rename(temporary, name, dst_dir_fd=where)
+            else:
+                self._move_new(temporary, name)
+            if fsync:
+                os.fsync(where)
+        except OSError as error:
+            files.unlink_quietly(temporary)
+            raise self._refusal(f"{HIDDEN}/{name}" if hidden else name, error) from error
+
+    def _move_new(self, temporary: str, name: str) -> None:
+        try:
+            os.link(temporary, name, dst_dir_fd=self.descriptor, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in files.NO_LINKS:
+                raise
+            if name in self.names():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+            # An empty file that takes the name would be a shard to whoever reads meanwhile.
+            os.rename(temporary, name, dst_dir_fd=self.descriptor)
+        else:
+            os.unlink(temporary)
+
+    def remove(self, name: str) -> None:
+        """Remove a hidden file, if it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self.hidden)
+
+
+def take_name(name: str, folder: int) -> None:
+    """Take a name in an open folder, by an empty file of our own, to be renamed over.
+
+    Raises:
+        FileExistsError: It is taken, be it by a link that leads nowhere.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    os.close(os.open(name, flags, 0o666, dir_fd=folder))
 
 
 def write_all(descriptor: int, data: bytes, where: str) -> None:

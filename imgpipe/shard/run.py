@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
-from typing import Final
+from pathlib import Path
+from typing import Final, Protocol
 
-from imgpipe import records, spool
-from imgpipe.errors import OutputError, RecordError
+from imgpipe import placed, records, spool
+from imgpipe.errors import OutputError, RecordError, UsageError
 from imgpipe.records import Record
 from imgpipe.shard.dataset import DataSet
+from imgpipe.shard.dedup import Dedup
 from imgpipe.shard.failures import Failures
 from imgpipe.shard.folders import Folders
 from imgpipe.shard.options import ShardOptions
+from imgpipe.shard.outbox import Outbox
 from imgpipe.shard.outfolder import OutFolder
+from imgpipe.shard.shards import Shards
 from imgpipe.stream import Emit, Source
 from imgpipe.tally import Tally
 
@@ -40,40 +43,101 @@ def run(source: Source, emit: Emit, options: ShardOptions) -> Tally:
         OutputError: OUT cannot be written; what was placed stays, complete.
         UsageError: OUT is in use, or holds something that does not go with the options.
     """
+    _check(options)
     seen = spool.Seen()
     with OutFolder(options.out) as out:
-        dataset = DataSet(out, options)
-        folders = Folders(out, dataset, options, emit)
-        failures = Failures(out, options.failed, folders.mark)
-        emit.tally.failed_file = failures.path
-
-        def end(record: Record) -> None:
-            spool.discard(record)
-            failures.keep(record)
-            emit(record)
-
+        stage = _Stage(out, emit, options)
         try:
             for record in source:
                 seen.note(record)
-                _take(record, folders, end)
+                stage.take(record)
+            stage.close()
         except OutputError:
+            stage.abandon()
             _sweep(seen, exhausted=False)
             raise
-        finally:
-            folders.close()
-        failures.close()
     _sweep(seen, exhausted=source.stop.seconds_left() != 0.0)
     return emit.tally
 
 
-def _take(record: Record, folders: Folders, end: Callable[[Record], None]) -> None:
-    if records.is_over(record):
-        end(record)
-        return
-    try:
-        folders.add(record)
-    except RecordError as error:
-        end(records.fail(record, STAGE, error))
+def _check(options: ShardOptions) -> None:
+    """Refuse options that do not go together."""
+    if options.format == "files" and options.max_shard_bytes is not None:
+        raise UsageError("--max-shard-bytes goes with --format tar or parquet")
+    if options.format != "files" and options.sidecar:
+        raise UsageError("--sidecar goes with --format files; shards have their own")
+
+
+class Writer(Protocol):
+    """Places images in one format."""
+
+    @property
+    def mark(self) -> dict[str, int]:
+        """What is placed now, for `placed.since`."""
+        ...
+
+    def add(self, record: Record) -> None:
+        """Place the image of a record; raises `RecordError` or `OutputError`."""
+        ...
+
+    def note(self, record: Record) -> None:
+        """A record failed or was skipped."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        ...
+
+    def abandon(self) -> None:
+        """OUT cannot be written any more."""
+        ...
+
+
+class _Stage:
+    """The parts of a run, put together."""
+
+    def __init__(self, out: OutFolder, emit: Emit, options: ShardOptions) -> None:
+        dataset = DataSet(out, options)
+        self._outbox = Outbox(emit, hold=options.emit and options.format != "files")
+        self._writer: Writer
+        if options.format == "files":
+            self._writer = Folders(out, dataset, options, emit)
+        else:
+            self._writer = Shards(out, dataset, options, self._outbox)
+        fsync = options.fsync != "none"
+        self._failures = Failures(out, options.failed, self._writer.mark, fsync=fsync)
+        emit.tally.failed_file = self._failures.path
+        placed_rows = placed.since(Path(out.path), {}) if options.dedup is not None else ()
+        self._dedup = Dedup(options.dedup, placed_rows) if options.dedup is not None else None
+
+    def take(self, record: Record) -> None:
+        """Place the record's image, or list it."""
+        if records.is_over(record):
+            self._end(record)
+            return
+        try:
+            if self._dedup is not None:
+                self._dedup.check(record)
+            self._writer.add(record)
+            if self._dedup is not None:
+                self._dedup.add(record)
+        except RecordError as error:
+            self._end(records.fail(record, STAGE, error))
+
+    def _end(self, record: Record) -> None:
+        spool.discard(record)
+        self._failures.keep(record)
+        self._writer.note(record)
+        self._outbox.put_over(record)
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        self._writer.close()
+        self._failures.close()
+
+    def abandon(self) -> None:
+        """OUT cannot be written any more."""
+        self._writer.abandon()
 
 
 def _sweep(seen: spool.Seen, *, exhausted: bool) -> None:

@@ -111,7 +111,7 @@ def test_a_very_long_last_line_is_read(out, spooled):
 )
 def test_an_unusable_description_is_one_clear_line(out, spooled, content):
     """A broken dataset.json, or one of another format, ends the run at once."""
-    out.hidden.mkdir(parents=True)
+    run_filter("shard", out, lines=spooled.records(1))
     (out.hidden / "dataset.json").write_text(content)
     result = run_filter("shard", out, lines=spooled.records(1))
     assert_one_clear_line(result, 2, str(out))

@@ -19,7 +19,7 @@ def by_url(url, **more):
     [
         ("http://h/a/photo.jpg?x=/y.png#z", "photo"),
         ("http://h/a/b/", "b"),
-        ("http://h/..%2F..%2Fetc%2Fpasswd", "etc_passwd"),
+        ("http://h/..%2F..%2Fetc%2Fpasswd", "passwd"),
         ("http://h/", "000000007"),
         ("http://[bad", "000000007"),
         ("http://h/.jpg", "jpg"),

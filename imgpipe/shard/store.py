@@ -1,0 +1,44 @@
+"""Where a data set is kept, as the rooms that write shards and lists see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from imgpipe.records import Record
+
+
+class Store(Protocol):
+    """OUT: its visible names, and those in its hidden folder. Everything raises `OutputError` where it
+    cannot be written, and `UsageError` where something of another kind stands in the way."""
+
+    path: str
+    """As people know it."""
+
+    def temporary(self) -> str:
+        """An unused absolute path of this machine, for a file that is published later."""
+        ...
+
+    def names(self, *, hidden: bool = False) -> list[str]:
+        """What stands in OUT, or in its hidden folder."""
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """A small hidden file, whole; None where there is none."""
+        ...
+
+    def rows(self, name: str) -> Iterator[Record]:
+        """The lines of a hidden list; none where there is no such list."""
+        ...
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Put a small hidden file, whole, in place of an older one."""
+        ...
+
+    def publish(self, temporary: str, name: str, *, hidden: bool = False, fsync: bool = False) -> None:
+        """Give a complete file its name. A visible name that is taken is refused, a hidden one replaced."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove a hidden file, if it is there."""
+        ...

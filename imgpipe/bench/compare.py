@@ -41,7 +41,7 @@ def compare(options: BenchOptions, tell: Callable[[str], None]) -> Iterator[Meas
             warm = folder / "warm-up"
             _write(warm, (f"{url}/photo/{number}.jpg".encode() for number in range(_WARM_UP)))
             tell("warming up")
-            measure(options.modes[0], warm, arguments, options.seconds)
+            measure("async", warm, arguments, options.seconds)
         elif not _write(lines, itertools.islice(_lines(options.file), options.count)):
             raise UsageError("the list is empty; give it URLs or records, one a line")
         for mode in options.modes:

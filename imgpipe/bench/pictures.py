@@ -57,7 +57,7 @@ def picture(name: str) -> bytes:
 def photo(number: int) -> bytes:
     """The `number`-th photograph of a size that is usual on the web, as a JPEG file.
 
-    A crop of an embedded one, mirrored or not, 640 to 1,280 pixels on its longer side, 20 to 300 kB.
+    A crop of an embedded one, mirrored or not, 640 to 1,280 pixels on its longer side, 40 to 400 kB.
     The same number gives the same bytes; other numbers give other pictures.
     """
     from PIL import Image, ImageOps  # noqa: PLC0415 - the server starts without it

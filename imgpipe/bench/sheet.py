@@ -29,29 +29,30 @@ def draw(pictures: Sequence[tuple[Path, str]], heading: str, target: Path, side:
         side: Pixels of the square that each picture is shown in.
     """
     columns = min(_COLUMNS, max(1, len(pictures)))
-    rows = -(-len(pictures) // columns)
-    cell = side + _GAP
-    size = (columns * cell + _GAP, _HEAD + rows * (cell + _LINE) + _GAP // 2)
-    sheet = Image.new("RGB", size, _PAPER)
+    shown = [(_thumbnail(path, side), title) for path, title in pictures]
+    rows = [shown[start : start + columns] for start in range(0, len(shown), columns)]
+    heights = [max(picture.height for picture, _ in row) for row in rows]
+    width = columns * (side + _GAP) + _GAP
+    sheet = Image.new("RGB", (width, _HEAD + sum(heights) + len(rows) * (_LINE + _GAP)), _PAPER)
     pen = ImageDraw.Draw(sheet)
     pen.text((_GAP, _HEAD // 2), heading, _INK, _font(22), anchor="lm")
-    for number, (path, title) in enumerate(pictures):
-        row, column = divmod(number, columns)
-        left, top = _GAP + column * cell, _HEAD + row * (cell + _LINE)
-        with Image.open(path) as picture:
-            picture.thumbnail((side, side))
-            # At the foot of its square, so that the titles stand close below.
-            place = (left + (side - picture.width) // 2, top + side - picture.height)
-            sheet.paste(picture.convert("RGB"), place)
-        font = _font(15)
-        pen.text(
-            (left + side // 2, top + side + _LINE // 2),
-            _fitting(title, side, font),
-            _FAINT,
-            font,
-            anchor="mm",
-        )
+    font, foot = _font(15), _HEAD
+    for row, height in zip(rows, heights, strict=True):
+        foot += height
+        for column, (picture, title) in enumerate(row):
+            left = _GAP + column * (side + _GAP)
+            # At the foot of its row, so that the titles stand in line, close below.
+            sheet.paste(picture, (left + (side - picture.width) // 2, foot - picture.height))
+            place = (left + side // 2, foot + _LINE // 2)
+            pen.text(place, _fitting(title, side, font), _FAINT, font, anchor="mm")
+        foot += _LINE + _GAP
     sheet.save(target, "JPEG", quality=90)
+
+
+def _thumbnail(path: Path, side: int) -> Image.Image:
+    with Image.open(path) as picture:
+        picture.thumbnail((side, side))
+        return picture.convert("RGB")
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

@@ -116,23 +116,25 @@ class Connection(asyncio.Protocol):
             return
         self._buffer = rest
         method, _, after = head.decode("latin-1").partition(" ")
-        target = after.partition(" ")[0]
         lower = head.lower()
         self._keep_alive = b"http/1.1" in lower and b"\r\nconnection: close" not in lower
         self._busy = True
         self._stats.begin()
-        if method not in ("GET", "HEAD"):
-            self._keep_alive = False
-            answer = Answer(b"only GET and HEAD\n", status=405)
-        elif target == "/stats":
-            answer = Answer(self._stats.as_json(), "application/json", latency=0.0)
-        else:
-            answer = self._site.answer(target)
+        answer = self._answer(method, after.partition(" ")[0])
         latency = self._latency if answer.latency is None else answer.latency
         if latency > 0:
             self._loop.call_later(latency, self._send, answer, method)
         else:
             self._send(answer, method)
+
+    def _answer(self, method: str, target: str) -> Answer:
+        if method not in ("GET", "HEAD"):
+            # Its body, if it has one, would be taken for the next request.
+            self._keep_alive = False
+            return Answer(b"only GET and HEAD\n", status=405)
+        if target == "/stats":
+            return Answer(self._stats.as_json(), "application/json", latency=0.0)
+        return self._site.answer(target)
 
     def _send(self, answer: Answer, method: str) -> None:
         if self._transport.is_closing():

@@ -26,7 +26,10 @@ class Names(click.ParamType[tuple[str, ...]]):
         """The names; none for an empty text."""
         if isinstance(value, tuple):
             return value
-        row = next(csv.reader([value], skipinitialspace=True), [])
+        try:
+            row = next(csv.reader([value], skipinitialspace=True, strict=True), [])
+        except csv.Error as error:
+            self.fail(f"{value!r} is no list of names: {error}", param, ctx)
         return tuple(name for name in row if name)
 
 

@@ -66,6 +66,11 @@ def _header(lines: _Lines, table: Table, delimiter: str) -> list[str] | None:
         raise UsageError(f"{table.name} does not begin with a line that names its columns") from error
     if lines.torn:
         _not_text(table)
+    if header is not None and any("://" in name for name in header):
+        raise UsageError(
+            f"{table.name} begins with a URL, not with a line that names its columns; "
+            "where it has none: cut -d, -f2 FILE | imgpipe fetch, with the number of its column"
+        )
     return tidy(header) if header is not None else None
 
 

@@ -94,13 +94,13 @@ def test_a_folder_that_is_taken_gets_a_suffix_and_a_named_one_is_refused(ran):
     assert before == sorted(out.rglob("*"))
 
 
-@pytest.mark.parametrize("name", ["-x", "a b'c", "$HOME"])
-def test_any_name_of_a_folder_is_quoted(tmp_path, name):
+def test_any_name_of_a_folder_is_quoted(tmp_path):
     """A name that means something to the shell or to a command is a name."""
+    name = "-x 'b $HOME"
     result = run_filter("demo", "--size", "16", "--", name, cwd=tmp_path)
     assert result.code == 0, result.err
     assert (tmp_path / name / "contact-sheet.jpg").exists()
-    assert [path.name for path in tmp_path.iterdir() if path.name != "spool"] == [name]
+    assert not list(tmp_path.glob("imgpipe*"))
 
 
 @pytest.mark.parametrize(

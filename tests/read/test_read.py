@@ -51,6 +51,13 @@ def test_several_files_of_several_forms_are_read_in_turn(tmp_path):
     ]
 
 
+def test_names_with_commas_are_quoted():
+    """A column whose name holds a comma is chosen in quotes."""
+    lines = ['url,"a,b",c', "http://a,1,2"]
+    result = run_filter("read", "--format", "csv", "--columns", '"a,b"', lines=lines)
+    assert result.records == [{"url": "http://a", "a,b": "1", "seq": 1}]
+
+
 def test_skip_and_limit_count_over_all_files(tmp_path):
     """The first N rows are left out, and M written, wherever a file ends."""
     (tmp_path / "a.txt").write_text("\n".join(URLS[:3]))
@@ -158,15 +165,19 @@ def test_a_missing_extra_is_one_clear_line_that_names_it(tmp_path, module, name,
         (["t.csv", "--url-col", "link"], ["t.csv has no column link; its columns are: id, caption"]),
         (["t.csv"], ["--url-col", "id, caption"]),
         (["utf16.csv"], ["not UTF-8", "iconv"]),
+        (["nameless.csv"], ["begins with a URL", "cut -d,"]),
         (["cut.txt.gz"], ["ends too early"]),
         (["--format", "xml"], ["'xml'"]),
         (["--limit", "-1"], ["-1"]),
+        (["--columns", "a\nb"], ["no list of names"]),
+        (["--columns", '"a'], ["no list of names"]),
     ],
 )
 def test_what_cannot_be_read_is_one_clear_line(tmp_path, arguments, words):
     """A file, a column or an option that is not there ends the command with one line."""
     (tmp_path / "t.csv").write_text("id,caption\n1,x\n")
     (tmp_path / "utf16.csv").write_text("url\nhttp://a\n", "utf-16")
+    (tmp_path / "nameless.csv").write_text("1,http://a\n2,http://b\n")
     (tmp_path / "cut.txt.gz").write_bytes(gzip.compress(b"http://a\n" * 9999)[:-20])
     assert_one_clear_line(run_filter("read", *arguments, cwd=tmp_path), 2, *words)
 

@@ -46,7 +46,11 @@ class Crew:
         self._window = Window(WINDOW_PER_WORKER * len(workers) if ordered else None)
         self._most = WAITING_PER_WORKER * len(workers)
         self._waiting: deque[tuple[int, Record]] = deque()
-        self._changed = threading.Condition()
+        # Three that share one lock, so that each change wakes only whom it concerns.
+        self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)
+        self._work_waits = threading.Condition(self._lock)
+        self._over = threading.Condition(self._lock)
         self._turn = threading.Lock()
         self._ended = False
         self._failure: BaseException | None = None
@@ -64,12 +68,12 @@ class Crew:
         self._alive = len(threads)
         for thread in threads:
             thread.start()
-        with self._changed:
-            self._changed.wait_for(lambda: self._alive == 0 or self._failure is not None)
+        with self._lock:
+            self._over.wait_for(lambda: self._alive == 0 or self._failure is not None)
             failure = self._failure
             if failure is not None:
                 # The reader may wait for input that never comes: only the workers are waited for.
-                self._changed.wait_for(lambda: self._alive <= 1, timeout=LAST_PICTURES)
+                self._over.wait_for(lambda: self._alive <= 1, timeout=LAST_PICTURES)
         if failure is not None:
             raise failure
 
@@ -82,8 +86,9 @@ class Crew:
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._fail(error)
         finally:
-            with self._changed:
+            with self._lock:
                 self._ended = True
+                self._work_waits.notify_all()
             self._leave()
 
     def _put(self, record: Record) -> bool:
@@ -91,8 +96,8 @@ class Crew:
         if records.is_over(record) and not self._ordered:
             self._emit(record)
             return self._failure is None
-        with self._changed:
-            self._changed.wait_for(
+        with self._room:
+            self._room.wait_for(
                 lambda: (
                     self._failure is not None or (len(self._waiting) < self._most and not self._window.full)
                 )
@@ -100,7 +105,7 @@ class Crew:
             if self._failure is not None:
                 return False
             self._waiting.append((self._window.take(), record))
-            self._changed.notify_all()
+            self._work_waits.notify()
         return True
 
     def _work(self, worker: Worker) -> None:
@@ -115,12 +120,12 @@ class Crew:
             self._leave()
 
     def _take(self) -> tuple[int, Record] | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._ended or self._failure is not None)
+        with self._work_waits:
+            self._work_waits.wait_for(lambda: self._waiting or self._ended or self._failure is not None)
             if self._failure is not None or not self._waiting:
                 return None
             taken = self._waiting.popleft()
-            self._changed.notify_all()
+            self._room.notify()
             return taken
 
     def _give(self, place: int, record: Record) -> None:
@@ -129,20 +134,21 @@ class Crew:
             return
         # Whoever takes out what has its turn writes it before the next one can.
         with self._turn:
-            with self._changed:
+            with self._lock:
                 ready = self._window.give(place, record)
-                self._changed.notify_all()
+                self._room.notify()
             for each in ready:
                 self._emit(each)
 
     def _fail(self, error: BaseException) -> None:
-        with self._changed:
+        with self._lock:
             # A reader that went away ends the process from the main thread; errors tell more.
             if self._failure is None or isinstance(self._failure, ReaderGone):
                 self._failure = error
-            self._changed.notify_all()
+            for each in (self._room, self._work_waits, self._over):
+                each.notify_all()
 
     def _leave(self) -> None:
-        with self._changed:
+        with self._lock:
             self._alive -= 1
-            self._changed.notify_all()
+            self._over.notify_all()

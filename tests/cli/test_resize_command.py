@@ -230,7 +230,7 @@ def test_a_first_signal_drains_the_input(photo, spool):
         wait_for_signal(process, signal.SIGTERM)
 
     records = [json.loads(line) for line in lines]
-    assert [Path(record["path"]) for record in records] == sorted(spooled_files(spool))
+    assert sorted(Path(record["path"]) for record in records) == sorted(spooled_files(spool))
     assert len(records) == 6
 
 

@@ -59,7 +59,7 @@ def ascii_stem(stem: str, index: int) -> str:
     if not stem.isascii():
         plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
         stem = safe_stem(plain) or index_stem(index)
-    return stem[:_ASCII_LENGTH].strip("_- ") or index_stem(index)
+    return stem if len(stem) <= _ASCII_LENGTH else stem[:_ASCII_LENGTH].rstrip("_- ")
 
 
 def _key_stem(key: Any) -> str:

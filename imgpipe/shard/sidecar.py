@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections import Counter
@@ -63,4 +64,5 @@ class Sidecar:
 
     def close(self) -> None:
         """Give it up."""
-        self._rows.close()
+        with contextlib.suppress(OSError):
+            self._rows.close()

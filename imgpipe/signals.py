@@ -142,6 +142,8 @@ class ReaderWatch:
         # Sockets raise this signal too, whenever a server has closed; those are not meant.
         if not self._gone:
             return
+        # Each thread that writes finds the reader gone; the second must not cut the cleaning short.
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         for cleanup in self._cleanups:
             cleanup()
         die_by(signal.SIGPIPE)

@@ -17,6 +17,7 @@ import secrets
 import shutil
 import stat
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,7 @@ class Spool:
         self._root = root
         self._lock: int | None = None
         self._folder: str | None = None
+        self._making = threading.Lock()
         self._numbers = itertools.count(1)
 
     @property
@@ -75,7 +77,9 @@ class Spool:
             UsageError: The default spool belongs to somebody else.
         """
         if self._folder is None:
-            self._folder = self._make()
+            with self._making:
+                # Threads that come at the same time share one.
+                self._folder = self._folder or self._make()
         return self._folder
 
     def _make(self) -> str:

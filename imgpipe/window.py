@@ -39,3 +39,8 @@ class Window:
             ready.append(self._done.pop(self._first))
             self._first += 1
         return ready
+
+    def rest(self) -> list[Record]:
+        """Those that are done though an earlier one is not, in order: for an end that comes too early."""
+        done, self._done = self._done, {}
+        return [done[place] for place in sorted(done)]

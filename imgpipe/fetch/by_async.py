@@ -18,7 +18,7 @@ from imgpipe.fetch.network import Shared, open_transport
 from imgpipe.fetch.options import FetchOptions
 from imgpipe.fetch.store import Store
 from imgpipe.records import Record
-from imgpipe.spool import Spool
+from imgpipe.spool import Spool, discard
 from imgpipe.stream import Emit, Source
 from imgpipe.tally import Tally
 
@@ -53,19 +53,35 @@ class _Run:
 
     async def main(self) -> None:
         token = trio.lowlevel.current_trio_token()
-        with trio.CancelScope() as work, self._records.stop.calls(partial(token.run_sync_soon, work.cancel)):
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._write)
-                async with trio.open_nursery() as workers:
-                    for _ in range(self._options.concurrency):
-                        workers.start_soon(self._work)
-                    workers.start_soon(self._read)
-                nursery.cancel_scope.cancel()
+        try:
+            with (
+                trio.CancelScope() as work,
+                self._records.stop.calls(partial(token.run_sync_soon, work.cancel)),
+            ):
+                await self._run()
+        except BaseException:
+            # The output has failed: what it does not name any more has no file.
+            for record in self._left():
+                discard(record)
+            raise
         # What was done before a signal goes out; what was not has no file.
         self._emit.tally.unfinished += self._desk.unfinished
-        batch, self._outbox = self._outbox, []
-        self._emit.many(batch)
+        self._emit.many(self._left())
         await self._transport.aclose()
+
+    async def _run(self) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._write)
+            async with trio.open_nursery() as workers:
+                for _ in range(self._options.concurrency):
+                    workers.start_soon(self._work)
+                workers.start_soon(self._read)
+            nursery.cancel_scope.cancel()
+
+    def _left(self) -> list[Record]:
+        """Records that are done and not written, when nobody else will write them."""
+        batch, self._outbox = self._outbox, []
+        return [*batch, *self._desk.rest()]
 
     async def _read(self) -> None:
         """Feed the desk from the input, no further ahead than it wants."""
@@ -134,7 +150,7 @@ class _Run:
         """Write records, or leave them to the writer where that would block; waits while it is behind."""
         if not ready:
             return
-        if self._writing or not self._emit.many_at_once(ready):
+        if self._writing or self._outbox or not self._emit.many_at_once(ready):
             self._outbox.extend(ready)
             self._to_write.unpark()
         while len(self._outbox) > self._options.concurrency:

@@ -71,12 +71,16 @@ class _Leader:
         return _fields_or_error(answer)
 
     async def _start(self) -> None:
+        # In a group of its own, so that Ctrl-C leaves it to us, also while it starts.
         self._process = await trio.lowlevel.open_process(
-            [sys.executable, "-m", "imgpipe.fetch.child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", "imgpipe.fetch.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            process_group=0,
         )
         assert self._process.stdin is not None, "it was opened with a pipe"
         await self._process.stdin.send_all(pack_options(self._options))
-        folder = (await self._line()).get("folder")
+        folder = _fields_or_error(await self._line()).get("folder")
         if isinstance(folder, str):
             # The process is ended first by the death of its input.
             self._emit.watch.at_end(partial(spool.remove_run, folder))
@@ -100,7 +104,8 @@ class _Leader:
 
     async def dismiss(self) -> int | None:
         """End the process, if there is one: it removes what it has not finished. Its exit code."""
-        process, self._process, self._received = self._process, None, b""
+        process, self._process = self._process, None
+        received, self._received = self._received, b""
         if process is None:
             return None
         with trio.CancelScope(shield=True):
@@ -108,11 +113,17 @@ class _Leader:
             assert process.stdout is not None, "it was opened with a pipe"
             await process.stdin.aclose()
             with trio.move_on_after(FAREWELL):
+                async for chunk in process.stdout:
+                    received += chunk
                 await process.wait()
             if process.returncode is None:
                 process.kill()
                 await process.wait()
             await process.stdout.aclose()
+        for line in received.splitlines(keepends=True):
+            # It was done after we gave it up: no record will name its file.
+            if line.endswith(b"\n"):
+                spool.discard(records.parse(line, "url"))
         return process.returncode
 
 

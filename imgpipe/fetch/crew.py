@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import trio
 
+from imgpipe import spool
 from imgpipe.errors import ProcessError, RecordError
 from imgpipe.fetch import jobs
 from imgpipe.fetch.desk import Desk
@@ -76,8 +77,12 @@ class Crew:
                 for thread in threads:
                     thread.join()
         self._emit.tally.unfinished += self._desk.unfinished
+        rest = self._desk.rest()
         if self._error is not None:
+            for record in rest:
+                spool.discard(record)
             raise self._error
+        self._write(rest)
 
     def _read(self) -> None:
         for record in self._records:

@@ -61,6 +61,10 @@ class Desk:
         """Records that were read and did not come out yet."""
         return self._scheduler.waiting + self._scheduler.active
 
+    def rest(self) -> list[Record]:
+        """Records that are done and wait for their turn in the order, when there will be no more turns."""
+        return self._window.rest()
+
     def take(self, record: Record, now: float) -> list[Record]:
         """A record from the input; returns the records that can go out at once."""
         if self._first:

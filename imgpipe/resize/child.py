@@ -15,8 +15,9 @@ from typing import BinaryIO, Final
 
 import orjson
 
-from imgpipe.errors import RecordError
+from imgpipe.errors import Kind, RecordError
 from imgpipe.resize import wire
+from imgpipe.resize.job import Job, Made, Maker
 from imgpipe.resize.options import ResizeOptions
 
 SPARE: Final = 5
@@ -35,11 +36,22 @@ def main(requests: BinaryIO, results: BinaryIO) -> None:
     while request := _read(requests):
         _limit_cpu(options.timeout)
         try:
-            made = make(wire.job_from(orjson.loads(request)))
+            made = _made(make, wire.job_from(orjson.loads(request)))
         except RecordError as error:
-            _say(results, wire.pack(wire.error_text(error)))
+            # What memory is left may be in pieces: the next picture gets a new process.
+            last = isinstance(error.__cause__, MemoryError)
+            _say(results, wire.pack(wire.error_text(error, last=last)))
+            if last:
+                return
         else:
             _say(results, wire.pack(wire.made_text(made), made.data))
+
+
+def _made(make: Maker, job: Job) -> Made:
+    try:
+        return make(job)
+    except MemoryError as error:
+        raise RecordError(Kind.DECODE, "out of memory") from error
 
 
 def _read(requests: BinaryIO) -> bytes:

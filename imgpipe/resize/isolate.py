@@ -50,7 +50,10 @@ class Isolated:
         process = self._started()
         try:
             _send(process, wire.pack(wire.job_text(job)))
-            return wire.made_from(*self._receive(process, self._options.timeout))
+            text, data = self._receive(process, self._options.timeout)
+            if wire.is_last(text):
+                self._gone(process)
+            return wire.made_from(text, data)
         except _Died:
             raise RecordError(Kind.CRASH, f"{job.path}: the decoder {_how(self._gone(process))}") from None
         except TimeoutError:

@@ -48,9 +48,15 @@ def made_text(made: Made) -> dict[str, Any]:
     }
 
 
-def error_text(error: RecordError) -> dict[str, Any]:
-    """A failure as JSON has it."""
-    return {"kind": error.kind.value, "detail": error.detail.encode("utf-8", "backslashreplace").decode()}
+def error_text(error: RecordError, *, last: bool) -> dict[str, Any]:
+    """A failure as JSON has it; `last` where its process takes no more jobs after it."""
+    detail = error.detail.encode("utf-8", "backslashreplace").decode()
+    return {"kind": error.kind.value, "detail": detail, "last": last}
+
+
+def is_last(text: Any) -> bool:
+    """Whether the process that sent this takes no more jobs."""
+    return isinstance(text, dict) and text.get("last") is True
 
 
 def made_from(text: Any, data: bytes) -> Made:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import deque
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from imgpipe.errors import UsageError
 from imgpipe.read.columns import plan, tidy
@@ -81,6 +81,10 @@ def _not_text(table: Table) -> NoReturn:
     raise UsageError(f"{table.name} is not UTF-8 text{hint}")
 
 
+_ALLOWANCE: Final = 16 * MAX_LINE
+"""Bytes that may be read anew in any table; beyond, as many as it has."""
+
+
 class _TooLong(Exception):  # noqa: N818 - it never leaves this room
     """The row under way holds too many bytes."""
 
@@ -149,7 +153,7 @@ class _Lines:
         """
         first, *rest = self._row
         swallowed = self._size - len(first)
-        if rest and self._again + swallowed <= self._read:
+        if rest and self._again + swallowed <= self._read + _ALLOWANCE:
             self._again += swallowed
             self._read -= swallowed
             self._ready.extendleft(reversed(rest))

@@ -55,10 +55,13 @@ def test_a_file_of_any_size_is_a_whole_photograph(size, number):
 
 @pytest.mark.parametrize("number", range(9))
 def test_sizes_close_to_a_photographs_own_are_met(number):
-    """A few bytes more than the file has leave no room for a comment, and are met too."""
+    """A few bytes too many for the last comment, or for none, are met too."""
     own = len(pictures.picture(pictures.NAMES[number]))
-    for size in range(own - 3, own + 6):
-        assert len(pictures.sized(size, number)) == size
+    for more in (0, 0xFFFF + 2, 2 * (0xFFFF + 2)):
+        for size in range(own + more - 3, own + more + 6):
+            data = pictures.sized(size, number)
+            assert len(data) == size
+            opened(data)
 
 
 @pytest.mark.parametrize("size", [0, -1, pictures.LEAST_SIZE - 1, pictures.MOST_SIZE + 1])

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import os
 import time
 
 import pytest
 from helpers import assert_one_clear_line, run_filter
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from imgpipe.errors import UsageError
 from imgpipe.read import delimited, json_array, lines
 from imgpipe.read.opening import Table
 from imgpipe.read.options import ReadOptions
@@ -55,6 +57,7 @@ def test_what_the_csv_module_writes_is_read_back(table, delimiter, size):
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(['"', ",", "\n", "x", "\r\n", '""', ',"', '"\n', "é"]), max_size=40))
+@example(['"', "\n", "é", '"', ',"'])
 def test_every_line_of_any_csv_is_accounted_for(parts):
     """Whatever stands in the quotes, no line is lost: each is a row, part of one, or a bad one."""
     body = "".join(parts) + "\n"
@@ -190,6 +193,25 @@ def test_an_element_too_long_or_too_deep_is_a_bad_row():
     found = rows(json_array.array, b"[" + long + b"," + deep + b"," + deeper + b', {"url": "z"}]')
     assert found[0].startswith("bad_line: longer than")
     assert found[-1] == {"url": "z"}
+
+
+def test_an_element_without_end_is_read_to_a_bound_only():
+    """A text that opens a string and never closes it is given up, and not gathered."""
+    pulled = itertools.count(1)
+    endless = (b'["' if number == 1 else b"x" * 65536 for number in iter(pulled.__next__, 1000))
+    with pytest.raises(UsageError, match="longer than"):
+        list(json_array.array(Table(0, "t", endless), ReadOptions()))
+    assert next(pulled) < 500
+
+
+def test_an_element_goes_on_once_it_is_whole():
+    """An object whose end has come is a row before anything more is read."""
+
+    def chunks():
+        yield b'[\n{"url": "a"}'
+        raise AssertionError
+
+    assert next(json_array.array(Table(0, "t", chunks()), ReadOptions())) == {"url": "a"}
 
 
 @pytest.mark.parametrize(

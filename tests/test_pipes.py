@@ -111,11 +111,9 @@ def test_extra_fields_come_out_unchanged(server, tmp_path):
     (placed,) = lines(tmp_path / "out" / "metadata.jsonl")
     extra = json.loads(placed["extra"])
     for name in ("caption", "emoji", "nested", "id", "text"):
-        value = placed[name] if name in placed else extra[name]
-        assert mine[name] in (
-            value,
-            json.loads(value) if name in ("nested", "id") and type(value) is str else value,
-        )
+        # A value that fits no column, such as a number of over 64 bits, is exact in `extra`.
+        value = extra.get(name, placed.get(name))
+        assert mine[name] == (json.loads(value) if name == "nested" and isinstance(value, str) else value)
 
 
 def test_nothing_from_the_network_steers_the_terminal(server):
@@ -255,7 +253,8 @@ def test_the_same_command_after_a_kill_is_sound(slow, tmp_path):
 
 def test_many_fetchers_tear_no_line(server, tmp_path, spool):
     """Under `xargs -P8` captions of 20 kB among short ones arrive whole."""
-    captions = {f"{server}/photo/{n}.jpg": chr(97 + n % 26) * (20_000 if n % 3 else 10) for n in range(400)}
+    # xargs gives a command 128 kB of arguments at the most: each of the long ones costs a process soon.
+    captions = {f"{server}/photo/{n}.jpg": chr(97 + n % 26) * (10 if n % 4 else 20_000) for n in range(200)}
     (tmp_path / "records.jsonl").write_text(
         "".join(json.dumps({"url": url, "caption": caption}) + "\n" for url, caption in captions.items())
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from typing import Final
 from urllib.parse import unquote, urljoin
 
@@ -85,7 +86,7 @@ def _target(scheme: str, host: str, port: int, rest: str, user: str | None) -> T
         path = "/" + path
     authorization = None
     if user:
-        authorization = "Basic " + base64.b64encode(unquote(user).encode()).decode("ascii")
+        authorization = "Basic " + base64.b64encode(unquote(user).encode("utf-8", "replace")).decode("ascii")
     return Target(f"{scheme}://{authority}{path}", scheme, host, port, path, authority, authorization)
 
 
@@ -102,7 +103,10 @@ def _split_authority(authority: str, scheme: str, text: str) -> tuple[str | None
         raise RecordError(Kind.BAD_URL, f"port {port} is none: {text}")
     host = found[2]
     if host.startswith("["):
-        return found[1], host[1:-1].lower(), port
+        try:
+            return found[1], str(IPv6Address(host[1:-1])), port
+        except ValueError:
+            raise RecordError(Kind.BAD_URL, f"a host that is none: {text}") from None
     return found[1], _ascii_host(host, text), port
 
 

@@ -13,6 +13,7 @@ from typing import Final
 import trio
 
 from imgpipe.errors import Kind, RecordError
+from imgpipe.fetch.channels import Plain, Tls
 from imgpipe.fetch.names import Names
 from imgpipe.fetch.urls import Target
 
@@ -21,12 +22,6 @@ Origin = tuple[str, str, int]
 IDLE_SECONDS: Final = 15.0
 """Seconds for which an idle connection is kept: below what servers keep one themselves (nginx 75 s,
 Apache 5 s), since a closed one is noticed anyway."""
-
-RECEIVE: Final = 1 << 16
-"""Bytes asked for at a time."""
-
-AT_ONCE: Final = 8
-"""Times in a row that bytes are taken without a checkpoint: half a megabyte at the most."""
 
 _DIALS: Final = 4
 """Addresses of one name that are tried."""
@@ -37,68 +32,28 @@ class Connection:
 
     Attributes:
         origin: What it may be shared for.
+        channel: Carries the bytes.
         used: Whether it has carried a request: the server may have closed it since.
         idle_since: When it was last given back, by the event loop's clock.
     """
 
-    __slots__ = ("_at_once", "_socket", "_stream", "idle_since", "origin", "used")
+    __slots__ = ("channel", "idle_since", "origin", "used")
 
-    def __init__(
-        self, origin: Origin, plain: socket.socket, stream: trio.SSLStream[trio.SocketStream] | None
-    ) -> None:
+    def __init__(self, origin: Origin, channel: Plain | Tls) -> None:
         self.origin = origin
+        self.channel = channel
         self.used = False
         self.idle_since = 0.0
-        self._socket = plain
-        self._stream = stream
-        self._at_once = 0
-
-    async def send(self, data: bytes) -> None:
-        """Send all of `data`.
-
-        Raises:
-            OSError, trio.BrokenResourceError: The connection is broken.
-        """
-        if self._stream is not None:
-            await self._stream.send_all(data)
-            return
-        while data:
-            try:
-                data = data[self._socket.send(data) :]
-            except BlockingIOError:
-                await trio.lowlevel.wait_writable(self._socket)
-
-    async def receive(self) -> bytes:
-        """The next bytes; empty at the end.
-
-        Raises:
-            OSError, trio.BrokenResourceError: The connection is broken.
-        """
-        if self._stream is not None:
-            return bytes(await self._stream.receive_some(RECEIVE))
-        # What is there already is taken without asking the scheduler, which costs more than the bytes do;
-        # now and then it gets its turn all the same, so that deadlines hold and no body holds up others.
-        if self._at_once < AT_ONCE:
-            self._at_once += 1
-        else:
-            self._at_once = 0
-            await trio.lowlevel.checkpoint()
-        while True:
-            try:
-                return self._socket.recv(RECEIVE)
-            except BlockingIOError:
-                self._at_once = 0
-                await trio.lowlevel.wait_readable(self._socket)
 
     def is_stale(self) -> bool:
         """Whether an idle connection has something to read: its end, or what nobody asked for."""
         poll = select.poll()
-        poll.register(self._socket.fileno(), select.POLLIN)
+        poll.register(self.channel.fileno(), select.POLLIN)
         return bool(poll.poll(0))
 
     def close(self) -> None:
         """Close it, without a farewell."""
-        self._socket.close()
+        self.channel.close()
 
 
 class Pool:
@@ -171,10 +126,9 @@ async def dial(
         doing = Kind.CONNECT
         raw = await _connect(addresses[:_DIALS], target, seconds)
         if target.scheme == "http":
-            return Connection(target.origin, raw, None)
+            return Connection(target.origin, Plain(raw))
         doing = Kind.TLS
-        stream = await _handshake(raw, target, context())
-        return Connection(target.origin, raw, stream)
+        return Connection(target.origin, await _handshake(Plain(raw), target, context()))
     if doing is Kind.TLS:
         raise RecordError(Kind.TIMEOUT, f"{target.host}: no TLS handshake within {seconds:g} s")
     raise RecordError(doing, f"{target.host}: no answer within {seconds:g} s")
@@ -203,39 +157,23 @@ async def _connect(addresses: list[str], target: Target, seconds: float) -> sock
     raise RecordError(Kind.CONNECT, f"{target.authority}: {why}") from error
 
 
-async def _handshake(
-    raw: socket.socket, target: Target, context: ssl.SSLContext
-) -> trio.SSLStream[trio.SocketStream]:
-    stream = trio.SSLStream(
-        trio.SocketStream(trio.socket.from_stdlib_socket(raw)),
-        context,
-        server_hostname=target.host,
-        https_compatible=True,
-    )
+async def _handshake(plain: Plain, target: Target, context: ssl.SSLContext) -> Tls:
     try:
-        await stream.do_handshake()
-    except trio.BrokenResourceError as error:
-        raw.close()
-        raise RecordError(_tls_kind(error), f"{target.authority}: {_tls_reason(error)}") from error
+        return await Tls(plain, context, target.host).handshake()
+    except ssl.SSLCertVerificationError as error:
+        plain.close()
+        raise RecordError(Kind.TLS, f"{target.authority}: {error.verify_message}") from error
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
+        plain.close()
+        why = "the connection ended during the TLS handshake"
+        raise RecordError(Kind.CONNECT, f"{target.authority}: {why}") from error
+    except ssl.SSLError as error:
+        plain.close()
+        raise RecordError(Kind.TLS, f"{target.authority}: {error.reason or error}") from error
+    except OSError as error:
+        # A peer that hangs up may not do so next time; a certificate stays wrong.
+        plain.close()
+        raise RecordError(Kind.CONNECT, f"{target.authority}: {error.strerror}") from error
     except BaseException:
-        raw.close()
+        plain.close()
         raise
-    return stream
-
-
-def _tls_kind(error: trio.BrokenResourceError) -> Kind:
-    # A peer that hangs up during the handshake may not do so next time; a certificate stays wrong.
-    cause = error.__cause__
-    hung_up = isinstance(cause, (trio.BrokenResourceError, ssl.SSLEOFError)) or (
-        isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError)
-    )
-    return Kind.CONNECT if hung_up else Kind.TLS
-
-
-def _tls_reason(error: trio.BrokenResourceError) -> str:
-    cause = error.__cause__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return cause.verify_message
-    if isinstance(cause, ssl.SSLError):
-        return cause.reason or str(cause)
-    return "the connection ended during the TLS handshake"

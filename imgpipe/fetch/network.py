@@ -6,6 +6,7 @@ import functools
 import os
 import ssl
 from collections.abc import Mapping
+from typing import Final
 
 import httpx
 
@@ -14,6 +15,11 @@ from imgpipe.fetch.options import FetchOptions
 from imgpipe.fetch.proxies import Proxied, proxy_variables
 from imgpipe.fetch.robots import Rules
 from imgpipe.fetch.transport import Opener, TrioTransport
+
+
+IDLE: Final = 512
+"""Idle connections kept by a process: with a few hundred hosts in turn, each finds its own again. A new
+connection costs about as much as a picture."""
 
 
 class Shared:
@@ -52,7 +58,8 @@ def open_transport(shared: Shared, jobs: int, environment: Mapping[str, str] = o
     allowed = None if options.allow_private else options.allow_nets
     # A lookup that was given up may keep its thread for some further connect timeouts.
     names = Names(shared.names, allowed, threads=4 * jobs + 64)
-    direct = TrioTransport(names, lambda: shared.context, options.connect_timeout, idle=max(64, jobs))
+    idle = max(IDLE * jobs // options.concurrency, jobs, 4)
+    direct = TrioTransport(names, lambda: shared.context, options.connect_timeout, idle=idle)
     variables = {"all_proxy": options.proxy} if options.proxy else proxy_variables(environment)
     if not variables:
         return direct

@@ -28,8 +28,6 @@ DRAINED: Final = 16 << 10
 DRAIN_SECONDS: Final = 0.5
 """Seconds for that: a body that does not come must not turn what its head said into a timeout."""
 
-_BROKEN: Final = (OSError, trio.BrokenResourceError, trio.ClosedResourceError)
-
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -98,9 +96,9 @@ class TrioTransport(httpx.AsyncBaseTransport):
         answer = wire.Answer()
         begun = False
         try:
-            await connection.send(data)
+            await connection.channel.send(data)
             while not answer.status:
-                received = await connection.receive()
+                received = await connection.channel.receive()
                 if not received:
                     if connection.used and not begun:
                         connection.close()
@@ -108,7 +106,7 @@ class TrioTransport(httpx.AsyncBaseTransport):
                     answer.end()
                 begun = True
                 answer.feed(received)
-        except _BROKEN as error:
+        except OSError as error:
             connection.close()
             if connection.used and not begun:
                 return None
@@ -148,8 +146,8 @@ class Body(httpx.AsyncByteStream):
     async def _more(self) -> None:
         assert self._connection is not None, "the body is read before it is closed"
         try:
-            received = await self._connection.receive()
-        except _BROKEN as error:
+            received = await self._connection.channel.receive()
+        except OSError as error:
             raise _broken(error) from error
         if received:
             self._answer.feed(received)
@@ -180,7 +178,5 @@ class Body(httpx.AsyncByteStream):
         return length is not None and int(length) <= DRAINED
 
 
-def _broken(error: Exception) -> RecordError:
-    cause = error.__cause__ if isinstance(error, trio.BrokenResourceError) else error
-    why = getattr(cause, "strerror", None) or "the connection broke"
-    return RecordError(Kind.INCOMPLETE, f"before the answer was whole: {why}")
+def _broken(error: OSError) -> RecordError:
+    return RecordError(Kind.INCOMPLETE, f"before the answer was whole: {error.strerror or error}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -89,6 +90,7 @@ class Names:
         threads: Lookups under way at once. A lookup cannot be interrupted: one that is given up keeps its
             thread until the system's resolver gives up too, so that there must be more than requests.
         lookup: How to look up.
+        clock: The time in seconds; not the loop's, of which each has another, while they share the cache.
     """
 
     def __init__(
@@ -97,10 +99,12 @@ class Names:
         allowed: tuple[Network, ...] | None,
         threads: int,
         lookup: Lookup = system_lookup,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cache = cache
         self._allowed = allowed
         self._lookup = lookup
+        self._clock = clock
         self._limiter = trio.CapacityLimiter(threads)
         self._under_way: dict[str, trio.Event] = {}
 
@@ -120,7 +124,7 @@ class Names:
 
     async def _resolved(self, host: str) -> list[str]:
         while True:
-            answer = self._cache.get(host, trio.current_time())
+            answer = self._cache.get(host, self._clock())
             if answer is not None:
                 break
             waiting = self._under_way.get(host)
@@ -140,9 +144,9 @@ class Names:
             )
         except (OSError, UnicodeError) as error:
             why = getattr(error, "strerror", None) or str(error)
-            self._cache.put(host, [], f"{host}: {why}", trio.current_time())
+            self._cache.put(host, [], f"{host}: {why}", self._clock())
         else:
-            self._cache.put(host, addresses, f"{host}: no address", trio.current_time())
+            self._cache.put(host, addresses, f"{host}: no address", self._clock())
         finally:
             del self._under_way[host]
             event.set()

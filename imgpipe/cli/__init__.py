@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from imgpipe import __version__
@@ -14,8 +15,13 @@ def main() -> None:
         # Before click is imported: scripts ask for it often.
         _write_version()
         return
+    # A Ctrl-C while modules are loaded ends the process there and then; after that commands clean up.
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from imgpipe.cli.app import run  # noqa: PLC0415 - after the quick way out above
 
+    signal.signal(signal.SIGINT, before)
     run()
 
 

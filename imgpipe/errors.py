@@ -63,6 +63,9 @@ class Kind(enum.StrEnum):
     BAD_KEY = "bad_key"
     DUPLICATE = "duplicate"
 
+    MISMATCH = "mismatch"
+    UNLISTED = "unlisted"
+
     @property
     def status(self) -> Status:
         """`skipped` for what a rule of the user or an opt-out left out, else `failed`."""
@@ -108,6 +111,16 @@ STAGE_KINDS: Final[dict[str, frozenset[Kind]]] = {
         Kind.ASPECT,
     },
     "shard": _ANY | {Kind.MISSING_FILE, Kind.NOT_IMAGE, Kind.BAD_KEY, Kind.DUPLICATE},
+    "verify": _ANY
+    | {
+        Kind.NOT_IMAGE,
+        Kind.HASH_MISMATCH,
+        Kind.MISSING_FILE,
+        Kind.DECODE,
+        Kind.TOO_MANY_PIXELS,
+        Kind.MISMATCH,
+        Kind.UNLISTED,
+    },
 }
 """The kinds that each stage may set."""
 

@@ -48,13 +48,13 @@ FOREIGN = {
     "httptools": {"fetch.wire"},
     "idna": {"fetch.urls"},
     "trio": {"fetch"},
-    "PIL": {"resize.codec", "resize.pixels", "bench"},
+    "PIL": {"resize.codec", "resize.pixels", "bench", "verify.pictures"},
     "cykooz_resizer": {"resize.pixels"},
-    "pyarrow": {"read.parquet", "shard.parquet"},
+    "pyarrow": {"read.parquet", "shard.parquet", "verify.parquet"},
     "zstandard": {"read.packed"},
     "matplotlib": {"bench"},
     "click": {"cli"},
-    "orjson": {"records", "placed", "resize", "shard", "read", "bench"},
+    "orjson": {"records", "placed", "resize", "shard", "read", "bench", "verify"},
 }
 """Each foreign library with the rooms, or packages, that may import it."""
 

@@ -6,6 +6,7 @@ The one room of the stage that knows pyarrow, which is loaded when the first row
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from typing import Any, Final
 
@@ -71,6 +72,7 @@ class ParquetShard:
         require()
         import pyarrow.parquet as pq  # noqa: PLC0415 - as above
 
+        self._path = path
         self._schema = schema(types)
         self._file = open(path, "xb")  # noqa: SIM115 - closed by `finish` or `close`
         # Pictures are compressed already.
@@ -114,8 +116,8 @@ class ParquetShard:
         if rows:
             self._writer.write_table(pa.Table.from_pylist(rows, schema=self._schema))
 
-    def finish(self, *, fsync: bool) -> None:
-        """Write the end of the file.
+    def finish(self, *, fsync: bool) -> str:
+        """Write the end of the file, and return the digest of the whole.
 
         Raises:
             OSError: It cannot be written.
@@ -126,6 +128,8 @@ class ParquetShard:
         if fsync:
             os.fsync(self._file.fileno())
         self._file.close()
+        with open(self._path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def close(self) -> None:
         """Give it up."""

@@ -149,9 +149,11 @@ class Shards:
         fsync = self._options.fsync != "none"
         shard = f"{folder_name(self._number)}.{now.content.suffix}"
         with self._writing():
-            now.content.finish(fsync=fsync)
+            digest = now.content.finish(fsync=fsync)
             sidecar = self._out.temporary()
-            now.sidecar.finish(sidecar, shard=shard, first=self._count, kinds=self._kinds, fsync=fsync)
+            now.sidecar.finish(
+                sidecar, shard=shard, digest=digest, first=self._count, kinds=self._kinds, fsync=fsync
+            )
         if now.content.untyped:
             self._dataset.keep(captions=bool(now.content.captions))
         self._out.publish(sidecar, numbering.sidecar_name(self._number), hidden=True, fsync=fsync)

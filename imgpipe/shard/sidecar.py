@@ -38,12 +38,15 @@ class Sidecar:
         self._rows.write(dump(row))
         self.count += 1
 
-    def finish(self, path: str, *, shard: str, first: int, kinds: Counter[str], fsync: bool) -> None:
+    def finish(
+        self, path: str, *, shard: str, digest: str, first: int, kinds: Counter[str], fsync: bool
+    ) -> None:
         """Write the whole sidecar to `path`, a new file.
 
         Args:
             path: Where.
             shard: The name of the shard.
+            digest: SHA-256 of the shard.
             first: The number of images in the data set before it.
             kinds: What failed or was skipped since the shard before, by kind.
             fsync: Whether to wait until it is on the disk.
@@ -52,7 +55,7 @@ class Sidecar:
             OSError: It cannot be written.
         """
         self._rows.close()
-        head: dict[str, Any] = {"shard": shard, "count": self.count, "first": first}
+        head: dict[str, Any] = {"shard": shard, "count": self.count, "first": first, "sha256": digest}
         head |= {"failed": dict(sorted(kinds.items())), "version": VERSION, "imgpipe": __version__}
         with open(path, "xb") as whole, open(self._path, "rb") as rows:
             whole.write(dump(head))

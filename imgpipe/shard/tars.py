@@ -7,6 +7,7 @@ extended header (some readers fail on those, and others see twice the members).
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from typing import Final
 
@@ -67,6 +68,7 @@ class TarShard:
         self._file = open(path, "xb", buffering=_BUFFER)  # noqa: SIM115 - closed by `finish` or `close`
         self.captions = captions
         self.size = 0
+        self._digest = hashlib.sha256()
 
     def add(self, name: str, image: bytes, row: Record) -> None:
         """Append a sample whose image is called `name`.
@@ -94,6 +96,7 @@ class TarShard:
 
     def _write(self, data: bytes) -> None:
         self._file.write(data)
+        self._digest.update(data)
         self.size += len(data)
 
     def _insert_captions(self) -> None:
@@ -104,6 +107,7 @@ class TarShard:
         self._file = open(self._path, "xb", buffering=_BUFFER)  # noqa: SIM115 - as in the beginning
         self.captions = True
         self.size = 0
+        self._digest = hashlib.sha256()
         try:
             with open(without, "rb") as old:
                 while head := old.read(_BLOCK):
@@ -115,8 +119,8 @@ class TarShard:
         finally:
             os.unlink(without)
 
-    def finish(self, *, fsync: bool) -> None:
-        """Write the end of the tar.
+    def finish(self, *, fsync: bool) -> str:
+        """Write the end of the tar, and return the digest of the whole.
 
         Raises:
             OSError: It cannot be written.
@@ -127,6 +131,7 @@ class TarShard:
         if fsync:
             os.fsync(self._file.fileno())
         self._file.close()
+        return self._digest.hexdigest()
 
     def close(self) -> None:
         """Give it up."""

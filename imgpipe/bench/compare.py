@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from imgpipe.bench.environment import without_proxy
 from imgpipe.bench.measure import Measurement, measure
 from imgpipe.bench.options import BenchOptions
 from imgpipe.bench.server import serve
@@ -34,21 +35,23 @@ def compare(options: BenchOptions, tell: Callable[[str], None]) -> Iterator[Meas
         folder = Path(stack.enter_context(_working_folder(options.spool)))
         lines = folder / "lines"
         arguments = ["--spool", str(folder)]
+        environment = dict(os.environ)
         if options.file is None:
             url = stack.enter_context(serve(latency=options.latency, size=options.size))
             arguments += ["--allow-private", "--per-host", "0", "--retries", "0"]
             _write(lines, (f"{url}/photo/{number}.jpg".encode() for number in range(options.count)))
+            environment = without_proxy()
             warm = folder / "warm-up"
             _write(warm, (f"{url}/photo/{number}.jpg".encode() for number in range(_WARM_UP)))
             tell("warming up")
-            measure("async", warm, arguments, options.seconds)
+            measure("async", warm, arguments, options.seconds, environment)
         elif not _write(lines, itertools.islice(_lines(options.file), options.count)):
             raise UsageError("the list is empty; give it URLs or records, one a line")
         for mode in options.modes:
             tell(f"mode {mode}")
             limited = mode != "loop" and options.concurrency is not None
             own = ["-j", str(options.concurrency)] if limited else []
-            yield measure(mode, lines, arguments + own, options.seconds)
+            yield measure(mode, lines, arguments + own, options.seconds, environment)
 
 
 @contextlib.contextmanager

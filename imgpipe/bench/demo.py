@@ -15,6 +15,7 @@ from typing import Final
 
 from imgpipe import records
 from imgpipe.bench import pictures
+from imgpipe.bench.environment import without_proxy
 from imgpipe.bench.options import DemoOptions
 from imgpipe.bench.server import serve
 from imgpipe.errors import OutputError, ProcessError, UsageError, safe
@@ -137,10 +138,9 @@ def _run(pipe: str) -> None:
         program = Path(folder) / "imgpipe"
         program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m imgpipe "$@"\n')
         program.chmod(0o700)
-        path = f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-        done = subprocess.run(
-            ["/bin/sh", "-c", pipe], env={**os.environ, "PATH": path}, stdin=subprocess.DEVNULL, check=False
-        )
+        environment = without_proxy()
+        environment["PATH"] = f"{folder}{os.pathsep}{environment.get('PATH', os.defpath)}"
+        done = subprocess.run(["/bin/sh", "-c", pipe], env=environment, stdin=subprocess.DEVNULL, check=False)
     if done.returncode != 0:
         raise ProcessError(f"the pipe ended with {done.returncode}")
 

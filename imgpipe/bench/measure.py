@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final, Self
@@ -60,7 +61,9 @@ class Measurement:
         return 1000 * self.cpu_seconds / self.images if self.images else None
 
 
-def measure(mode: str, lines: Path, arguments: list[str], seconds: float) -> Measurement:
+def measure(
+    mode: str, lines: Path, arguments: list[str], seconds: float, environment: Mapping[str, str]
+) -> Measurement:
     """Run `imgpipe fetch --mode MODE ARGUMENTS < LINES` and measure it; its files are removed.
 
     Args:
@@ -68,6 +71,7 @@ def measure(mode: str, lines: Path, arguments: list[str], seconds: float) -> Mea
         lines: The input.
         arguments: Further options of the command.
         seconds: After so many it is stopped.
+        environment: The environment of the command.
 
     Raises:
         ProcessError: The command ended with an error.
@@ -76,7 +80,9 @@ def measure(mode: str, lines: Path, arguments: list[str], seconds: float) -> Mea
     found = Measurement(mode)
     started = time.monotonic()
     with lines.open("rb") as stdin, tempfile.TemporaryFile() as complaints:
-        process = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=complaints)
+        process = subprocess.Popen(
+            command, stdin=stdin, stdout=subprocess.PIPE, stderr=complaints, env=environment
+        )
         assert process.stdout is not None
         timer = threading.Timer(seconds, _stop, (process, found))
         timer.daemon = True

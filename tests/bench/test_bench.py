@@ -77,6 +77,14 @@ def test_the_users_own_list_is_fetched(url, tmp_path):
     assert "async failed: 6 blocked_address" in result.out.decode()
 
 
+@pytest.mark.parametrize("others", ["", "example.com"])
+def test_no_proxy_stands_before_the_embedded_server(others):
+    """A proxy that the user has for the web is not asked for what is on this machine."""
+    proxy = {"http_proxy": "http://127.0.0.1:1", "no_proxy": others}
+    [one] = as_json(run_filter(*QUICK, "--mode", "async", "--json", env=proxy))["modes"]
+    assert (one["images"], one["failed"]) == (30, 0)
+
+
 def test_nothing_is_left_behind(tmp_path):
     """Pictures and lists are removed, wherever they waited."""
     folder = tmp_path / "here"

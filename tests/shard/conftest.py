@@ -20,10 +20,10 @@ class Spooled:
         writer.close()
         self._numbers = itertools.count(1)
 
-    def record(self, url: str, image: bytes | None = None, **more) -> dict:
+    def record(self, url: str, content: bytes | None = None, **more) -> dict:
         self._folder.mkdir(exist_ok=True)
         path = self._folder / f"{next(self._numbers):09d}.jpg"
-        path.write_bytes(picture(seed=len(url)) if image is None else image)
+        path.write_bytes(picture(seed=len(url)) if content is None else content)
         return {"url": url, "status": "ok", "path": str(path), "spooled": True, **more}
 
     def records(self, count: int, start: int = 0, **more) -> list[dict]:

@@ -138,9 +138,14 @@ async def _connect(addresses: list[str], target: Target, seconds: float) -> sock
     error: OSError | None = None
     for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        raw = socket.socket(family, socket.SOCK_STREAM)
-        raw.setblocking(False)
         try:
+            raw = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as failure:
+            # A machine without IPv6, or a process without a descriptor to spare.
+            error = failure
+            continue
+        try:
+            raw.setblocking(False)
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             # An address that does not answer leaves the next ones their share of the time.
             with trio.move_on_after(seconds / left if left > 1 else seconds):

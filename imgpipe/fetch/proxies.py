@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined] # typeshed lacks it
 
 import httpx
+import trio
 
 from imgpipe.errors import Kind, RecordError, UsageError
 from imgpipe.fetch import urls
@@ -17,6 +18,9 @@ from imgpipe.fetch.transport import Opened, Opener
 
 if TYPE_CHECKING:
     from imgpipe.fetch.network import Shared
+
+CLOSE_SECONDS: Final = 1.0
+"""Seconds that the end of a body may take."""
 
 KINDS: Final[dict[type[Exception], Kind]] = {
     httpx.ConnectTimeout: Kind.CONNECT,
@@ -157,8 +161,9 @@ class _Body(httpx.AsyncByteStream):
             raise _as_record_error(error) from error
 
     async def aclose(self) -> None:
-        """Give the connection back."""
-        await self._stream.aclose()
+        """Give the connection back. Not to be cancelled: by then the file may be there, and is told of."""
+        with trio.move_on_after(CLOSE_SECONDS, shield=True):
+            await self._stream.aclose()
 
 
 def _as_record_error(error: Exception) -> RecordError:

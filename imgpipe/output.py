@@ -21,7 +21,7 @@ class Output:
         self._descriptor = descriptor
         mode = _mode(descriptor)
         self.is_terminal = os.isatty(descriptor)
-        self._is_file = stat.S_ISREG(mode)
+        self.is_file = stat.S_ISREG(mode)
         piped = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
         self.watch = ReaderWatch(descriptor if piped else None)
         self._lock = _fresh_descriptor(descriptor) if stat.S_ISFIFO(mode) else None
@@ -53,7 +53,7 @@ class Output:
         A pipe that is ready has room for PIPE_BUF bytes (pipe(7)). That no other imgpipe takes it between
         the question and the write is as sure as it needs to be: then the write takes longer.
         """
-        if self._is_file:
+        if self.is_file:
             return True
         if self._lock is None or size > select.PIPE_BUF:
             return False

@@ -165,6 +165,30 @@ def discard(record: Record) -> None:
     record.pop("spooled", None)
 
 
+class Kept:
+    """Marks the run folders whose records are written to a file: there they wait, in any number of pieces.
+
+    The mark is the folder's sticky bit, which has no other use on a folder of one user.
+    """
+
+    def __init__(self) -> None:
+        self._folders: set[str] = set()
+
+    def note(self, record: Record) -> None:
+        """Mark the run folder of the record's file, if it is a spooled one."""
+        path = record.get("path")
+        if record.get("spooled") is not True or not isinstance(path, str):
+            return
+        folder = path.rpartition("/")[0]
+        if folder in self._folders or run_folder(path) is None:
+            return
+        if len(self._folders) >= _SEEN_AT_MOST:
+            self._folders.clear()
+        self._folders.add(folder)
+        with contextlib.suppress(OSError):
+            os.chmod(folder, 0o700 | stat.S_ISVTX)
+
+
 class Seen:
     """The run folders that a reading stage saw in its records."""
 
@@ -189,7 +213,8 @@ class Seen:
         """Remove the folders whose writers have ended.
 
         Args:
-            orphans: Also those that still hold files, which no record names any more.
+            orphans: Also those that still hold files, which no record names any more; those of records
+                that were written to a file are left.
             patience: Seconds to wait for writers that are just ending.
         """
         deadline = time.monotonic() + patience
@@ -201,18 +226,21 @@ class Seen:
 
 
 def _remove_unlocked(folder: str, *, orphans: bool) -> bool:
-    """Whether `folder` is gone: it was unlocked, and empty or to be emptied."""
+    """Whether there is no more to do about `folder`: it is gone, or was unlocked and is left to its file."""
     with _try_lock(folder) as locked:
         if locked is None:
             return True
         if not locked:
             return False
-        if orphans:
+        kept = False
+        with contextlib.suppress(OSError):
+            kept = bool(os.stat(folder).st_mode & stat.S_ISVTX)
+        if orphans and not kept:
             remove_run(folder)
             return True
         with contextlib.suppress(OSError):
             os.rmdir(folder)
-        return not os.path.exists(folder)
+        return kept or not os.path.exists(folder)
 
 
 @contextlib.contextmanager

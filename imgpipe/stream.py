@@ -194,6 +194,7 @@ class Emit:
             if self._output is not None and self._output.is_terminal
             else _records.dump
         )
+        self._kept = spool.Kept() if self._output is not None and self._output.is_file else None
         self._mutex = threading.RLock()
         self._waiting: list[Record] = []
         self._lines: list[bytes] = []
@@ -251,6 +252,9 @@ class Emit:
                 return
             lines, waiting = self._lines, self._waiting
             self._lines, self._waiting, self._size = [], [], 0
+            if self._kept is not None:
+                for record in waiting:
+                    self._kept.note(record)
             if self._output is not None:
                 try:
                     self._output.write(b"".join(lines))

@@ -153,6 +153,23 @@ def test_one_stage_draws_the_progress(slow, tmp_path):
     assert re.search(r"\r\x1b\[Kimgpipe shard: 60 ok in [\d.]+ s", shown)
 
 
+@pytest.mark.parametrize("mode", ["async", "processes"])
+def test_records_in_a_file_keep_their_images(mode, server, tmp_path, spool):
+    """`head r.jsonl | imgpipe shard` takes the first ones, and leaves the others their files."""
+    (tmp_path / "list").write_text("".join(f"{server}/photo/{n}.jpg\n" for n in range(10)))
+    shell(f"{FETCH} --mode {mode} < list > r.jsonl; head -4 r.jsonl | imgpipe shard -q out", cwd=tmp_path)
+    assert len(lines(tmp_path / "out" / "metadata.jsonl")) == 4
+
+    result = shell(
+        "tail -n +5 r.jsonl | imgpipe resize > s.jsonl; head -3 s.jsonl | imgpipe shard out", cwd=tmp_path
+    )
+    assert len(shell("tail -n +4 s.jsonl | imgpipe shard --emit out", cwd=tmp_path).records) == 3
+
+    assert result.code == 0
+    assert len(lines(tmp_path / "out" / "metadata.jsonl")) == 10
+    assert_clean(spool)
+
+
 def test_a_reader_that_leaves_ends_fetch_silently(server, tmp_path, spool):
     """`fetch | head -1` ends at once by SIGPIPE, with its files removed."""
     (tmp_path / "list").write_text("".join(f"{server}/photo/{n}.jpg\n" for n in range(5000)))

@@ -8,7 +8,7 @@ from typing import Any
 
 import trio
 
-from imgpipe.errors import OutputError, RecordError
+from imgpipe.errors import ProcessError, RecordError
 from imgpipe.fetch import jobs
 from imgpipe.fetch.attempt import Attempt
 from imgpipe.fetch.desk import Desk
@@ -114,7 +114,7 @@ class _Run:
             return await self._attempt(job.target, job.record)
         except RecordError as error:
             return error
-        except OutputError:
+        except ProcessError:
             raise
         except Exception as error:  # noqa: BLE001 - a bug takes one record with it, not the stream
             return jobs.internal(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined] # typeshed lacks it
@@ -168,7 +169,10 @@ class _Body(httpx.AsyncByteStream):
 
 def _as_record_error(error: Exception) -> RecordError:
     kind = kind_of(error)
-    text = str(error) or type(error).__name__
-    if kind is Kind.CONNECT and ("certificate" in text.lower() or "ssl" in text.lower()):
+    # What happened says the innermost cause; the layers around it give it no words of their own.
+    cause: BaseException = error
+    while (inner := cause.__cause__ or cause.__context__) is not None:
+        cause = inner
+    if kind is Kind.CONNECT and isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
         kind = Kind.TLS
-    return RecordError(kind, f"through the proxy: {text}")
+    return RecordError(kind, f"through the proxy: {str(error) or str(cause) or type(error).__name__}")

@@ -129,6 +129,15 @@ def test_an_interrupt_while_it_starts_is_quiet():
     assert (done.returncode, done.stderr) == (-2, b"")
 
 
+def test_an_interrupt_while_it_is_read_is_quiet(tmp_path):
+    """So is Ctrl-C before that, while libraries are imported."""
+    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+
+    result = run_filter("clean", env={"PYTHONPATH": str(tmp_path)})
+
+    assert (-2, "") == (result.code, result.err)
+
+
 def test_a_bug_shows_itself():
     """What nobody foresaw is a traceback and exit 1, not a silent success."""
     code = (

@@ -135,7 +135,7 @@ def test_an_interrupt_while_it_is_read_is_quiet(tmp_path):
 
     result = run_filter("clean", env={"PYTHONPATH": str(tmp_path)})
 
-    assert (-2, "") == (result.code, result.err)
+    assert (result.code, result.err) == (-2, "")
 
 
 def test_a_bug_shows_itself():

@@ -36,8 +36,6 @@ class SizeParam(click.ParamType[Size]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Size:
         """The sides, one of which may be missing."""
-        if isinstance(value, Size):
-            return value
         text = str(value).strip().lower()
         found = re.fullmatch(r"(\d{1,5})|(\d{1,5})?x(\d{1,5})?", text)
         if not found or text == "x":
@@ -57,8 +55,6 @@ class Colour(click.ParamType[tuple[int, int, int]]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int, int]:
         """Its red, green and blue, 0 to 255."""
-        if isinstance(value, tuple):
-            return value
         text = str(value).strip().lower()
         found = re.fullmatch(r"#?([0-9a-f]{6})", text)
         digits = found[1] if found else _COLOURS.get(text)
@@ -110,8 +106,6 @@ class Formats(click.ParamType[frozenset[str] | None]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> frozenset[str] | None:
         """Their names in lower case; None for all."""
-        if value is None or isinstance(value, frozenset):
-            return value
         names = [name.strip().lower() for name in str(value).split(",") if name.strip()]
         if names == ["all"]:
             return None

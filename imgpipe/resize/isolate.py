@@ -141,10 +141,8 @@ def _send(process: subprocess.Popen[bytes], message: bytes) -> None:
 def _how(code: int) -> str:
     if code >= 0:
         return f"ended with {code}"
-    try:
-        return f"died by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"died by signal {-code}"
+    # Real-time signals have no names.
+    return f"died by {signal.Signals(-code).name if -code in set(signal.Signals) else f'signal {-code}'}"
 
 
 class _Reader:

@@ -31,11 +31,6 @@ class Place:
         self._names = Names()
         self._lock = threading.Lock()
 
-    @property
-    def used_spool(self) -> bool:
-        """Whether a file was put into the spool."""
-        return self._spool is not None
-
     def put(self, data: bytes, extension: str, record: Record, source: str) -> str:
         """Write a new file and return its absolute path.
 
@@ -67,10 +62,6 @@ class Place:
         except OSError as error:
             files.unlink_quietly(temporary)
             raise OutputError(f"cannot write to {folder}: {error.strerror}") from error
-
-    def take_back(self, path: str) -> None:
-        """Remove a file that was put but that no record will name."""
-        files.unlink_quietly(path)
 
     def close(self) -> None:
         """No more files come."""

@@ -7,12 +7,14 @@ import time
 import zlib
 from pathlib import Path
 
+import click
 import profiles
 import pytest
 from helpers import picture, run_filter
 from PIL import Image
 
-from imgpipe.resize.options import Format, Size
+from imgpipe.cli.resize import command
+from imgpipe.resize.options import Format, ResizeOptions, Size
 
 PASS = None
 
@@ -290,3 +292,29 @@ def test_a_large_file_is_not_read_at_once(tmp_path):
 
     assert (small["width"], small["height"]) == (256, 228)
     assert Path(kept["path"]).read_bytes() == (tmp_path / "large.bmp").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("colour", "expected"),
+    [("black", 0), ("#0a0a0a", 10), ("0B0B0B", 11), ("#ccc", 204), ("White", 255)],
+)
+def test_backgrounds_are_names_or_numbers(tmp_path, colour, expected):
+    """A colour is one of CSS's common names, or its red, green and blue in hexadecimal."""
+    Image.new("L", (10, 20), 99).save(tmp_path / "a.png")
+
+    record = run_filter(
+        "resize", "-q", "--fit", "contain", "--background", colour, "--format", "png", tmp_path / "a.png"
+    ).records[0]
+
+    assert seen(record).convert("L").getpixel((2, 2)) == expected
+
+
+def test_each_default_of_the_command_is_that_of_its_options():
+    """The defaults that the command shows are those of the options dataclass."""
+    options, context = ResizeOptions(), click.Context(command)
+    params = {param.name: param for param in command.params}
+    names = ("size", "fit", "max_pixels", "background", "quality", "formats", "timeout", "max_memory")
+
+    for name, own in [*zip(names, names, strict=True), ("filter_", "filter"), ("format_", "format")]:
+        shown = params[name].type_cast_value(context, params[name].get_default(context))
+        assert shown == getattr(options, own), name

@@ -17,27 +17,45 @@ _BLOCK: Final = 512
 _RECORD: Final = 20 * _BLOCK
 """Tars end at a multiple of this (POSIX pax, "blocking factor 20")."""
 _BUFFER: Final = 1 << 20
+_NAME_LENGTH: Final = 100
 
 VOLATILE: Final = ("attempts", "seconds")
 """Columns that are not in a sample's JSON: they differ each time that the same image is fetched."""
 
 
-def header(name: str, size: int) -> bytes:
-    """The ustar header (POSIX.1-1988) of a regular file, with owner 0, time 0 and mode 0644."""
+def _template() -> bytes:
     head = bytearray(_BLOCK)
-    encoded = name.encode("ascii")
-    assert len(encoded) < 100, "names are cut before"
-    head[: len(encoded)] = encoded
     head[100:108] = b"0000644\0"
     head[108:116] = head[116:124] = b"0000000\0"
-    head[124:136] = b"%011o\0" % size
     head[136:148] = b"00000000000\0"
     head[148:156] = b" " * 8
     head[156:157] = b"0"
     head[257:265] = b"ustar\x0000"
     head[329:337] = head[337:345] = b"0000000\0"
-    head[148:156] = b"%06o\0 " % sum(head)
     return bytes(head)
+
+
+_TEMPLATE: Final = _template()
+_TEMPLATE_SUM: Final = sum(_TEMPLATE)
+
+
+def header(name: str, size: int) -> bytes:
+    """The ustar header (POSIX.1-1988) of a regular file, with owner 0, time 0 and mode 0644."""
+    encoded = name.encode("ascii")
+    assert len(encoded) < _NAME_LENGTH, "names are cut before"
+    digits = b"%011o" % size
+    # The bytes that differ from the template are zero in it.
+    check = b"%06o\0 " % (_TEMPLATE_SUM + sum(encoded) + sum(digits))
+    return b"".join(
+        (
+            encoded.ljust(_NAME_LENGTH, b"\0"),
+            _TEMPLATE[100:124],
+            digits,
+            _TEMPLATE[135:148],
+            check,
+            _TEMPLATE[156:],
+        )
+    )
 
 
 def member(name: str, content: bytes) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -13,6 +13,9 @@ from imgpipe.cli.params import BYTES, SECONDS, SECONDS_RANGE
 from imgpipe.cli.stage import Common, common_options, run_stage
 from imgpipe.errors import Exit
 from imgpipe.fetch.options import AUTO, USER_AGENT, FetchOptions, Hash, Mode
+
+_PROXY_SCHEMES: Final = frozenset({"http", "https", "socks5", "socks5h"})
+"""What httpx can speak to a proxy (the last two with its extra `socks`)."""
 
 
 class PerHost(click.ParamType[int]):
@@ -47,6 +50,21 @@ def _headers(
             raise click.BadParameter(f"{value!r} is no header; write 'Name: value'")
         headers.append((name.strip(), content.strip()))
     return tuple(headers)
+
+
+def _user_agent(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    if not value.strip() or not value.isascii() or not value.isprintable():
+        raise click.BadParameter(f"{value!r} is no name for a header; write plain text")
+    return value.strip()
+
+
+def _proxy(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    scheme, colons, rest = value.rpartition("://")
+    if not value.isascii() or not rest or (colons and scheme not in _PROXY_SCHEMES):
+        raise click.BadParameter(f"{value.rpartition('@')[2]!r} is no proxy; write http://HOST:PORT")
+    return value
 
 
 def _networks(
@@ -161,6 +179,7 @@ def _pins(
 @click.option(
     "--user-agent",
     default=USER_AGENT,
+    callback=_user_agent,
     show_default="imgpipe/VERSION (+URL)",
     metavar="TEXT",
     help="Who asks.",
@@ -173,7 +192,9 @@ def _pins(
     metavar="'K: V'",
     help="A header of each request; repeatable.",
 )
-@click.option("--proxy", metavar="URL", help="The proxy, instead of the usual proxy variables.")
+@click.option(
+    "--proxy", metavar="URL", callback=_proxy, help="The proxy, instead of the usual proxy variables."
+)
 @click.option("--insecure", is_flag=True, help="Do not check certificates.")
 @click.option("--allow-private", is_flag=True, help="Also connect to addresses that are not public.")
 @click.option(

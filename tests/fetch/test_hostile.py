@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,16 +43,21 @@ def fetch_all(names, mode, tmp_path, jobs):
     return records, server, files_in(os.environ["IMGPIPE_SPOOL"]), peak
 
 
+# A process starts with the peak of the one that forked it, and pytest's is high: this one is small.
+MEASURE = """
+import os, sys
+_, status, usage = os.wait4(os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ), 0)
+with open(sys.argv[1], "w") as file:
+    print(os.waitstatus_to_exitcode(status), usage.ru_maxrss << 10, file=file)
+"""
+
+
 def run_measured(command, stdin, tmp_path):
     """Run a command; its result, and the peak of its resident memory in bytes."""
-    (tmp_path / "in").write_bytes(stdin)
-    with open(tmp_path / "in", "rb") as given, open(tmp_path / "out", "wb") as out:
-        process = subprocess.Popen(list(map(str, command)), stdin=given, stdout=out, stderr=subprocess.PIPE)
-        errors = process.stderr.read()
-        process.stderr.close()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return Result(process.returncode, (tmp_path / "out").read_bytes(), errors.decode()), usage.ru_maxrss << 10
+    command = [sys.executable, "-c", MEASURE, str(tmp_path / "peak"), *map(str, command)]
+    done = subprocess.run(command, input=stdin, capture_output=True, check=True)
+    code, peak = (tmp_path / "peak").read_text().split()
+    return Result(int(code), done.stdout, done.stderr.decode()), int(peak)
 
 
 def files_in(folder) -> list[Path]:

@@ -11,6 +11,7 @@ Everything here only reads, and copes with a writer at work: a last line without
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from array import array
@@ -23,6 +24,7 @@ import orjson
 
 from imgpipe.errors import Status, UsageError
 from imgpipe.records import Record
+from imgpipe.remote import Remote, address_of
 
 METADATA: Final = "metadata.jsonl"
 HIDDEN: Final = "__imgpipe__"
@@ -94,7 +96,7 @@ class Done:
     """What need not be done again: placed already, or failed for good.
 
     Args:
-        outs: Folders of data sets; one that does not exist yet holds nothing. A file is read as one
+        outs: Folders of data sets, or their addresses; one that does not exist yet holds nothing. A file is read as one
             of their lists, such as one that `shard --failed` wrote.
         retry_failed: Whether what failed for good is to be tried again.
 
@@ -104,24 +106,20 @@ class Done:
 
     def __init__(self, outs: Sequence[Path | str], *, retry_failed: bool = False) -> None:
         self._counts = Counts()
-        for out in map(Path, outs):
-            self._load(out, retry_failed=retry_failed)
+        for out in outs:
+            address = address_of(out)
+            if address is None and Path(out).is_file():
+                self._add(read_records(Path(out)), failures=not retry_failed)
+                continue
+            self._add(since(out, {}))
+            if not retry_failed:
+                # In this order: a shard that starts now moves the lines of the second into the first.
+                for name in (FAILED, FAILED_NOW):
+                    self._add(_read(out, f"{HIDDEN}/{name}"), failures=True)
 
-    def _load(self, out: Path, *, retry_failed: bool) -> None:
-        if out.is_file():
-            self._add(out, failures=not retry_failed)
-            return
-        self._add(out / METADATA)
-        for sidecar in committed_sidecars(out):
-            self._add(sidecar)
-        if not retry_failed:
-            # In this order: a shard that starts now moves the lines of the second into the first.
-            self._add(out / HIDDEN / FAILED, failures=True)
-            self._add(out / HIDDEN / FAILED_NOW, failures=True)
-
-    def _add(self, path: Path, *, failures: bool = False) -> None:
+    def _add(self, found: Iterator[Record], *, failures: bool = False) -> None:
         add = self._counts.add
-        for record in read_records(path):
+        for record in found:
             if "url" in record and (counts_as_placed(record) or (failures and is_for_good(record))):
                 add(identity(record))
 
@@ -142,25 +140,49 @@ def is_for_good(record: Record) -> bool:
     return status == Status.SKIPPED or (status == Status.FAILED and record.get("retryable") is not True)
 
 
-def committed_sidecars(out: Path) -> Iterator[Path]:
-    """The sidecars in OUT whose shard exists, in order of their numbers."""
-    try:
-        names = os.listdir(out / HIDDEN)
-    except OSError:
-        return
-    numbers = sorted(found[1] for found in map(_SIDECAR.fullmatch, names) if found)
-    for number in sorted(numbers, key=int):
-        if any(os.path.lexists(out / f"{number}{suffix}") for suffix in SHARD_SUFFIXES):
-            yield out / HIDDEN / f"{number}.jsonl"
+def since(out: Path | str, mark: Mapping[str, int]) -> Iterator[Record]:
+    """The rows of what was placed after `mark`: `metadata`, bytes of the metadata, and `shard`, the number
+    of the first shard that was not there yet.
+
+    Raises:
+        UsageError: A list cannot be read.
+    """
+    if address_of(out) is None:
+        yield from read_records(Path(out) / METADATA, mark.get("metadata", 0))
+    for number, name in committed_sidecars(out):
+        if number >= mark.get("shard", 0):
+            yield from filter(counts_as_placed, _read(out, f"{HIDDEN}/{name}"))
 
 
-def since(out: Path, mark: Mapping[str, int]) -> Iterator[Record]:
-    """What was placed after `mark`: `metadata`, bytes of the metadata, and `shard`, the number of the
-    first shard that was not there yet."""
-    yield from read_records(out / METADATA, mark.get("metadata", 0))
-    for sidecar in committed_sidecars(out):
-        if int(sidecar.stem) >= mark.get("shard", 0):
-            yield from filter(counts_as_placed, read_records(sidecar))
+def committed_sidecars(out: Path | str) -> list[tuple[int, str]]:
+    """The numbers and names of the sidecars in OUT whose shard exists, in order."""
+    address = address_of(out)
+    if address is not None:
+        remote = Remote(address)
+        visible, hidden = remote.names(), remote.names(HIDDEN)
+    else:
+        try:
+            visible, hidden = os.listdir(out), os.listdir(Path(out) / HIDDEN)
+        except OSError:
+            return []
+    committed = {name.partition(".")[0] for name in visible if name.endswith(SHARD_SUFFIXES)}
+    found = [match for match in map(_SIDECAR.fullmatch, hidden) if match and match[1] in committed]
+    return sorted((int(match[1]), match[0]) for match in found)
+
+
+def _read(out: Path | str, name: str) -> Iterator[Record]:
+    address = address_of(out)
+    return read_records(Path(out) / name) if address is None else read_remote(Remote(address), name)
+
+
+def read_remote(remote: Remote, name: str) -> Iterator[Record]:
+    """As `read_records`, of an object.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    with contextlib.suppress(FileNotFoundError), remote.open(name) as file:
+        yield from _records(file)
 
 
 def read_records(path: Path, start: int = 0) -> Iterator[Record]:

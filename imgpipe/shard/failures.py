@@ -10,15 +10,16 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from imgpipe import files, placed, records
 from imgpipe.errors import OutputError, UsageError
-from imgpipe.placed import FAILED, FAILED_NOW, Counts
+from imgpipe.placed import FAILED, FAILED_NOW, HIDDEN, Counts
 from imgpipe.records import Record
-from imgpipe.shard.outfolder import OutFolder, write_all
+from imgpipe.shard.outfolder import write_all
+from imgpipe.shard.store import Store
 
 _DROPPED: Final = ("path", "spooled")
 _BUFFER: Final = 1 << 20
@@ -38,15 +39,16 @@ class Failures:
         OutputError: It cannot be written.
     """
 
-    def __init__(self, out: OutFolder, target: str | None, mark: dict[str, int], *, fsync: bool) -> None:
+    def __init__(self, out: Store, target: str | None, mark: dict[str, int], *, fsync: bool) -> None:
         self._out = out
         self._fsync = fsync
-        self.path = _target(target) if target is not None else f"{out.hidden_path}/{FAILED}"
-        self._aside = f"{out.hidden_path}/{FAILED_NOW}"
-        if os.path.lexists(self._aside):
-            self._merge()
-        out.replace(FAILED_NOW, records.dump({"since": mark}))
-        self._file = out.open_file(FAILED_NOW, os.O_WRONLY | os.O_APPEND, hidden=True)
+        self._target = _target(target) if target is not None else None
+        self.path = self._target or f"{out.path}/{HIDDEN}/{FAILED}"
+        if FAILED_NOW in out.names(hidden=True):
+            self._merge(out.rows)
+        self._aside = out.journal(FAILED_NOW, records.dump({"since": mark}))
+        flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._file = os.open(self._aside, flags)
 
     def keep(self, record: Record) -> None:
         """Keep a record that is over.
@@ -64,40 +66,45 @@ class Failures:
             OutputError: It cannot be written; the next start tries again.
         """
         os.close(self._file)
-        self._merge()
+        self._merge(lambda _: placed.read_records(Path(self._aside)))
 
-    def _merge(self) -> None:
-        temporary = f"{self.path}{files.TEMPORARY_PREFIX}{os.getpid()}"
-        if self.path.startswith(self._out.hidden_path):
-            temporary = self._out.temporary()
+    def _merge(self, aside: Callable[[str], Iterator[Record]]) -> None:
+        temporary = self._out.temporary()
+        if self._target is not None:
+            temporary = f"{self._target}{files.TEMPORARY_PREFIX}{os.getpid()}"
         try:
             with open(temporary, "xb", buffering=_BUFFER) as file:
-                file.writelines(records.dump(record) for record in self._merged())
+                file.writelines(records.dump(record) for record in self._merged(aside))
                 file.flush()
                 if self._fsync:
                     os.fsync(file.fileno())
-            os.replace(temporary, self.path)
-            os.unlink(self._aside)
+            if self._target is not None:
+                os.replace(temporary, self._target)
         except OSError as error:
             files.unlink_quietly(temporary)
             raise OutputError(f"cannot write to {self.path}: {error.strerror}") from error
+        if self._target is None:
+            self._out.publish(temporary, FAILED, hidden=True, fsync=self._fsync)
+        self._out.remove(FAILED_NOW)
 
-    def _merged(self) -> Iterator[Record]:
-        now = placed.read_records(Path(self._aside))
+    def _old(self) -> Iterator[Record]:
+        return placed.read_records(Path(self._target)) if self._target is not None else self._out.rows(FAILED)
+
+    def _merged(self, aside: Callable[[str], Iterator[Record]]) -> Iterator[Record]:
+        now = aside(FAILED_NOW)
         mark: Any = next(now, {}).get("since")
         old = Counts()
         size = 0
-        for record in placed.read_records(Path(self.path)):
+        for record in self._old():
             old.add(_identity(record))
             size += 1
         if size:
-            since = placed.since(Path(self._out.path), mark) if isinstance(mark, dict) else ()
-            _cancel(old, since)
+            _cancel(old, self._out.since(mark) if isinstance(mark, dict) else ())
             _cancel(old, now)
-            for record in placed.read_records(Path(self.path)):
+            for record in self._old():
                 if old.take(_identity(record)):
                     yield record
-            now = placed.read_records(Path(self._aside))
+            now = aside(FAILED_NOW)
             next(now, None)
         yield from now
 

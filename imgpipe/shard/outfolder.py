@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, Self
 
@@ -121,6 +121,15 @@ class OutFolder:
     def rows(self, name: str) -> Iterator[Record]:
         """The lines of a hidden list; none where there is no such list."""
         return placed.read_records(Path(self.hidden_path) / name)
+
+    def since(self, mark: Mapping[str, int]) -> Iterator[Record]:
+        """The rows of what was placed after `mark` (see `placed.since`)."""
+        return placed.since(Path(self.path), mark)
+
+    def journal(self, name: str, head: bytes) -> str:
+        """The path of a new hidden list to append to, which begins with `head`."""
+        self.replace(name, head)
+        return f"{self.hidden_path}/{name}"
 
     def replace(self, name: str, data: bytes) -> None:
         """Put a small hidden file, whole, in place of an older one."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
 from typing import Final, Protocol
 
-from imgpipe import placed, records, spool
+from imgpipe import records, spool
 from imgpipe.errors import OutputError, RecordError, UsageError
 from imgpipe.records import Record
+from imgpipe.remote import address_of
 from imgpipe.shard.dataset import DataSet
 from imgpipe.shard.dedup import Dedup
 from imgpipe.shard.failures import Failures
@@ -17,6 +17,7 @@ from imgpipe.shard.folders import Folders
 from imgpipe.shard.options import ShardOptions
 from imgpipe.shard.outbox import Outbox
 from imgpipe.shard.outfolder import OutFolder
+from imgpipe.shard.remote_store import RemoteStore
 from imgpipe.shard.shards import Shards
 from imgpipe.stream import Emit, Source
 from imgpipe.tally import Tally
@@ -45,7 +46,7 @@ def run(source: Source, emit: Emit, options: ShardOptions) -> Tally:
     """
     _check(options)
     seen = spool.Seen()
-    with OutFolder(options.out) as out:
+    with _opened(options.out) as out:
         stage = _Stage(out, emit, options)
         try:
             for record in source:
@@ -60,8 +61,17 @@ def run(source: Source, emit: Emit, options: ShardOptions) -> Tally:
     return emit.tally
 
 
+def _opened(out: str) -> OutFolder | RemoteStore:
+    address = address_of(out)
+    return OutFolder(out) if address is None else RemoteStore(address)
+
+
 def _check(options: ShardOptions) -> None:
     """Refuse options that do not go together."""
+    if options.format == "files" and address_of(options.out) is not None:
+        raise UsageError(
+            "files in folders need a folder of this machine; an address takes --format tar or parquet"
+        )
     if options.format == "files" and options.max_shard_bytes is not None:
         raise UsageError("--max-shard-bytes goes with --format tar or parquet")
     if options.format != "files" and options.sidecar:
@@ -96,19 +106,18 @@ class Writer(Protocol):
 class _Stage:
     """The parts of a run, put together."""
 
-    def __init__(self, out: OutFolder, emit: Emit, options: ShardOptions) -> None:
+    def __init__(self, out: OutFolder | RemoteStore, emit: Emit, options: ShardOptions) -> None:
         dataset = DataSet(out, options)
         self._outbox = Outbox(emit, hold=options.emit and options.format != "files")
         self._writer: Writer
-        if options.format == "files":
+        if isinstance(out, OutFolder) and options.format == "files":
             self._writer = Folders(out, dataset, options, emit)
         else:
             self._writer = Shards(out, dataset, options, self._outbox)
         fsync = options.fsync != "none"
         self._failures = Failures(out, options.failed, self._writer.mark, fsync=fsync)
         emit.tally.failed_file = self._failures.path
-        placed_rows = placed.since(Path(out.path), {}) if options.dedup is not None else ()
-        self._dedup = Dedup(options.dedup, placed_rows) if options.dedup is not None else None
+        self._dedup = Dedup(options.dedup, out.since({})) if options.dedup is not None else None
 
     def take(self, record: Record) -> None:
         """Place the record's image, or list it."""

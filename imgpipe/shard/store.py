@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from imgpipe.records import Record
@@ -29,6 +29,14 @@ class Store(Protocol):
 
     def rows(self, name: str) -> Iterator[Record]:
         """The lines of a hidden list; none where there is no such list."""
+        ...
+
+    def since(self, mark: Mapping[str, int]) -> Iterator[Record]:
+        """The rows of what was placed after `mark` (see `placed.since`)."""
+        ...
+
+    def journal(self, name: str, head: bytes) -> str:
+        """The path of a new hidden list to append to, which begins with `head`."""
         ...
 
     def replace(self, name: str, data: bytes) -> None:

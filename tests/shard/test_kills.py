@@ -37,7 +37,9 @@ def server():
 @pytest.fixture
 def urls(tmp_path, server):
     """A list with dead URLs and two equal lines."""
-    lines = [f"{server}/photo/{n}.jpg" for n in range(COUNT)] + [f"{server}/status/404?{n}" for n in range(DEAD)]
+    lines = [f"{server}/photo/{n}.jpg" for n in range(COUNT)] + [
+        f"{server}/status/404?{n}" for n in range(DEAD)
+    ]
     lines.append(lines[5])
     (tmp_path / "urls.txt").write_text("\n".join(lines) + "\n")
     return sorted(lines[:COUNT] + lines[-1:])

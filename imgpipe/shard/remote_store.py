@@ -1,0 +1,86 @@
+"""OUT at an address: shards are written on this machine and put there whole."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Self
+
+from imgpipe import files, placed
+from imgpipe.errors import OutputError
+from imgpipe.placed import HIDDEN
+from imgpipe.records import Record
+from imgpipe.remote import Remote
+
+
+class RemoteStore:
+    """A data set at an address. Nothing there keeps a second process from writing, as a lock would.
+
+    Args:
+        address: Such as `s3://bucket/set`.
+
+    Raises:
+        UsageError: It cannot be used.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._remote = Remote(address)
+        self.path = self._remote.address
+        self._folder = tempfile.mkdtemp(prefix="imgpipe-shard-")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def temporary(self) -> str:
+        """An unused absolute path of this machine, for a file that is published later."""
+        return f"{self._folder}/{secrets.token_hex(6)}"
+
+    def names(self, *, hidden: bool = False) -> list[str]:
+        """What stands in OUT, or in its hidden folder."""
+        return self._remote.names(HIDDEN if hidden else "")
+
+    def read(self, name: str) -> bytes | None:
+        """A small hidden object, whole; None where there is none."""
+        try:
+            with self._remote.open(f"{HIDDEN}/{name}") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+
+    def rows(self, name: str) -> Iterator[Record]:
+        """The lines of a hidden list; none where there is no such list."""
+        return placed.read_remote(self._remote, f"{HIDDEN}/{name}")
+
+    def since(self, mark: Mapping[str, int]) -> Iterator[Record]:
+        """The rows of what was placed after `mark`."""
+        return placed.since(self.path, mark)
+
+    def journal(self, name: str, head: bytes) -> str:
+        """The path of a new list to append to, which begins with `head`; it is lost with this process."""
+        path = f"{self._folder}/{name}"
+        Path(path).write_bytes(head)
+        return path
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Put a small hidden object, whole, in place of an older one."""
+        path = self.temporary()
+        Path(path).write_bytes(data)
+        self.publish(path, name, hidden=True)
+
+    def publish(self, temporary: str, name: str, *, hidden: bool = False, fsync: bool = False) -> None:
+        """Make an object of a complete file. A visible name that is taken is refused, a hidden one replaced."""
+        if not hidden and name in self.names():
+            raise OutputError(f"{self.path}/{name} is there already: does another imgpipe shard write there?")
+        self._remote.put(temporary, f"{HIDDEN}/{name}" if hidden else name)
+        files.unlink_quietly(temporary)
+
+    def remove(self, name: str) -> None:
+        """Remove a hidden object, if it is there."""
+        if name in self.names(hidden=True):
+            self._remote.remove(f"{HIDDEN}/{name}")

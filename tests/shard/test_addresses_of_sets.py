@@ -1,0 +1,124 @@
+"""A data set at an address: a real S3 server on the loopback, spoken to by the real command."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from helpers import assert_one_clear_line, picture, run_filter
+
+from imgpipe.placed import Done
+from imgpipe.remote import address_of
+
+moto_server = pytest.importorskip("moto.server", reason="needs moto[server]")
+s3fs = pytest.importorskip("s3fs", reason="needs the extra cloud")
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(scope="module")
+def endpoint():
+    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(endpoint, monkeypatch):
+    """The file system of a bucket that is there, as this process and its children see it."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    files = s3fs.S3FileSystem(endpoint_url=endpoint, key="test", secret="test", skip_instance_cache=True)
+    files.mkdir("sets")
+    yield files
+    files.invalidate_cache()
+    files.rm("sets", recursive=True)
+
+
+def listed(files) -> list[str]:
+    files.invalidate_cache()
+    return sorted(path.removeprefix("sets/out/") for path in files.find("sets/out"))
+
+
+def images(files) -> list[bytes]:
+    found = []
+    for name in listed(files):
+        if name.endswith(".tar"):
+            with tarfile.open(fileobj=io.BytesIO(files.cat(f"sets/out/{name}"))) as tar:
+                found += [tar.extractfile(m).read() for m in tar.getnames() if m.endswith(".jpg")]
+        elif name.endswith(".parquet"):
+            table = pq.read_table(io.BytesIO(files.cat(f"sets/out/{name}")))
+            found += [image["bytes"] for image in table.column("image").to_pylist()]
+    return found
+
+
+@pytest.mark.parametrize("kind", ["tar", "parquet"])
+def test_shards_and_lists_are_objects(bucket, spooled, kind):
+    """Shards, sidecars and the list of failures have the same names as in a folder, also over two runs."""
+    pictures = [picture(seed=n) for n in range(5)]
+    lost = {"url": "http://h/lost", "status": "failed", "error": "dns", "retryable": True}
+    address = "s3://sets/out"
+    for part in (range(3), range(3, 5)):
+        lines = [lost, *(spooled.record(f"http://h/{n}", pictures[n]) for n in part)]
+        result = run_filter("shard", address, "--format", kind, "--folder-size", 2, lines=lines)
+        assert result.code == 0, result.err
+    shards = [f"0000{n}.{kind}" for n in range(3)]
+    hidden = [f"__imgpipe__/0000{n}.jsonl" for n in range(3)]
+    lists = ["__imgpipe__/dataset.json", "__imgpipe__/failed.jsonl"]
+    assert listed(bucket) == sorted(shards + hidden + lists)
+    assert images(bucket) == pictures
+    assert [json.loads(bucket.cat(f"sets/out/{name}").split(b"\n")[0])["first"] for name in hidden] == [
+        0,
+        2,
+        3,
+    ]
+    assert json.loads(bucket.cat("sets/out/__imgpipe__/failed.jsonl"))["url"] == "http://h/lost"
+    assert spooled.files == []
+
+
+def test_what_is_done_is_known_from_the_address(bucket, spooled):
+    """--resume and --dedup read the sidecars there; a lone one does not count, and is removed."""
+    address = "s3://sets/out"
+    run_filter("shard", address, "--format", "tar", lines=spooled.records(2))
+    lone = {"file_name": "x.jpg", "url": "http://h/lone"}
+    bucket.pipe("sets/out/__imgpipe__/00007.jsonl", b'{"count":1}\n' + json.dumps(lone).encode() + b"\n")
+    done = Done([Path(address)])
+    urls = ["http://h/0.jpg", "http://h/1.jpg", "http://h/1.jpg", "http://h/lone"]
+    assert [done.leaves_out({"url": url}) for url in urls] == [True, True, False, False]
+    result = run_filter("shard", address, "--format", "tar", "--dedup", "url", lines=spooled.records(3))
+    assert result.code == 0, result.err
+    assert [name for name in listed(bucket) if name.endswith(".tar")] == ["00000.tar", "00001.tar"]
+    assert len(images(bucket)) == 3
+    assert "__imgpipe__/00007.jsonl" not in listed(bucket)
+
+
+@pytest.mark.usefixtures("bucket")
+def test_an_address_that_cannot_be_is_one_clear_line(spooled):
+    """Files in folders, an unknown kind of address, and a bucket that is not there are told."""
+    line = spooled.records(1)
+    assert_one_clear_line(run_filter("shard", "s3://sets/out", lines=line), 2, "tar or parquet")
+    assert_one_clear_line(run_filter("shard", "nosuch://x/y", "--format", "tar"), 2, "nosuch://x/y")
+    result = run_filter("shard", "s3://none/out", "--format", "tar", lines=line)
+    assert result.code in (2, 4)
+    assert len([text for text in result.err.splitlines() if text.startswith("imgpipe: ")]) == 1
+    assert "Traceback" not in result.err
+
+
+def test_addresses():
+    """An address is one with its scheme, as text or as a path that has lost a slash."""
+    assert address_of("s3://b/x") == "s3://b/x"
+    assert address_of(Path("s3://b/x")) == "s3://b/x"
+    assert address_of("out/x") is None
+    assert address_of("s3:/b") is None
+    assert address_of(Path("/s3:/b")) is None

@@ -46,7 +46,7 @@ LAYERS = {
 packages of one layer do not import one another, and those above the stages do not import stages."""
 
 FOREIGN = {
-    "httpx": {"fetch.network", "fetch.proxies", "fetch.transport"},
+    "httpx": {"fetch.httpx_seam", "fetch.network"},
     "httptools": {"fetch.wire"},
     "idna": {"fetch.urls"},
     "protego": {"fetch.robots"},
@@ -177,7 +177,7 @@ def loaded_by(*args: str) -> set[str]:
         (["fetch", "--help"], {"trio", "httpx", "PIL", "pyarrow"}),
         (["resize", "--help"], {"trio", "httpx", "PIL", "pyarrow"}),
         (["shard", "--help"], {"trio", "httpx", "PIL", "pyarrow"}),
-        (["fetch"], {"PIL", "pyarrow"}),
+        (["fetch"], {"httpx", "PIL", "pyarrow"}),
         (["resize"], {"trio", "httpx", "pyarrow"}),
         (["shard", "OUT"], {"trio", "httpx", "PIL", "pyarrow"}),
         (["read"], {"trio", "httpx", "PIL", "pyarrow"}),

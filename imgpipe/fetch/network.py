@@ -8,14 +8,11 @@ import ssl
 from collections.abc import Mapping
 from typing import Final
 
-import httpx
-
 from imgpipe.fetch.names import NameCache, Names
 from imgpipe.fetch.options import FetchOptions
-from imgpipe.fetch.proxies import Proxied, proxy_variables
+from imgpipe.fetch.proxies import proxy_variables
 from imgpipe.fetch.robots import Rules
-from imgpipe.fetch.transport import Opener, TrioTransport
-
+from imgpipe.fetch.transport import Opener, Transport
 
 IDLE: Final = 512
 """Idle connections kept by a process: with a few hundred hosts in turn, each finds its own again. A new
@@ -39,7 +36,12 @@ class Shared:
         """The one TLS context of the process. Made at the first need: it takes 33 ms."""
         paths = ssl.get_default_verify_paths()
         # Python builds without a system store of certificates (macOS) use httpx's own.
-        context = ssl.create_default_context() if paths.cafile or paths.capath else httpx.create_ssl_context()
+        if paths.cafile or paths.capath:
+            context = ssl.create_default_context()
+        else:
+            from httpx import create_ssl_context  # noqa: PLC0415 - slow to load, and rarely needed
+
+            context = create_ssl_context()
         if self.options.insecure:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -59,8 +61,10 @@ def open_transport(shared: Shared, jobs: int, environment: Mapping[str, str] = o
     # A lookup that was given up may keep its thread for some further connect timeouts.
     names = Names(shared.names, allowed, threads=4 * jobs + 64)
     idle = max(IDLE * jobs // options.concurrency, jobs, 4)
-    direct = TrioTransport(names, lambda: shared.context, options.connect_timeout, idle=idle)
+    direct = Transport(names, lambda: shared.context, options.connect_timeout, idle=idle)
     variables = {"all_proxy": options.proxy} if options.proxy else proxy_variables(environment)
     if not variables:
         return direct
+    from imgpipe.fetch.httpx_seam import Proxied  # noqa: PLC0415 - httpx is slow to load, and rarely needed
+
     return Proxied(direct, variables, allowed, shared, jobs)

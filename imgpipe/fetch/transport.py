@@ -1,8 +1,8 @@
-"""Our transport behind httpx's public seam: HTTP/1.1 on trio sockets, with kept connections.
+"""Our transport: HTTP/1.1 on trio sockets, with kept connections.
 
 It does what httpx's own does not: it checks each address it dials, keeps thousands of origins without
-slowing down, refuses heads without end, and costs a seventh of the CPU. It raises `RecordError`, whose
-kinds tell more than httpx's exceptions do.
+slowing down, refuses heads without end, and costs a seventh of the CPU. `httpx_seam` makes it one of
+httpx's; here nothing of httpx is loaded, which would double what a start costs after trio.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-import httpx
 import trio
 
 from imgpipe.errors import Kind, RecordError
-from imgpipe.fetch import urls, wire
+from imgpipe.fetch import wire
 from imgpipe.fetch.answers import Headers
 from imgpipe.fetch.connections import Connection, Pool, dial
 from imgpipe.fetch.names import Names
@@ -29,13 +28,23 @@ DRAIN_SECONDS: Final = 0.5
 """Seconds for that: a body that does not come must not turn what its head said into a timeout."""
 
 
+class BodyStream(Protocol):
+    """A body in the pieces in which it arrives; encoded as the server sent it."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The pieces."""
+
+    async def aclose(self) -> None:
+        """Give the connection back, read to the end or not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """An answer whose head is there. Names of headers are in lower case; the body must be closed."""
 
     status: int
     headers: Headers
-    body: httpx.AsyncByteStream
+    body: BodyStream
 
 
 class Opener(Protocol):
@@ -48,7 +57,7 @@ class Opener(Protocol):
         """Close what is kept."""
 
 
-class TrioTransport(httpx.AsyncBaseTransport):
+class Transport:
     """Sends each request over a kept connection to its origin, or a new one.
 
     Args:
@@ -65,15 +74,6 @@ class TrioTransport(httpx.AsyncBaseTransport):
         self._context = context
         self._connect_seconds = connect_seconds
         self._pool = Pool(idle)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a GET request of httpx's; returns once the head of the answer is there.
-
-        Raises:
-            RecordError: As `open`.
-        """
-        opened = await self.open(urls.parse(str(request.url)), request.headers.raw)
-        return httpx.Response(opened.status, headers=opened.headers, stream=opened.body)
 
     async def open(self, target: Target, headers: Headers) -> Opened:
         """Send a GET request; returns once the head of the answer is there.
@@ -121,7 +121,7 @@ class TrioTransport(httpx.AsyncBaseTransport):
         self._pool.close()
 
 
-class Body(httpx.AsyncByteStream):
+class Body:
     """The body of an answer, in the pieces in which it arrives; encoded as the server sent it."""
 
     def __init__(self, pool: Pool, connection: Connection, answer: wire.Answer) -> None:

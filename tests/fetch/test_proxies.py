@@ -16,8 +16,9 @@ from fetch.test_tls import context
 from helpers import run_filter
 
 from imgpipe.errors import STAGE_KINDS, Kind
-from imgpipe.fetch import proxies, urls
-from imgpipe.fetch.proxies import kind_of, proxy_for, proxy_variables
+from imgpipe.fetch import httpx_seam, urls
+from imgpipe.fetch.httpx_seam import kind_of
+from imgpipe.fetch.proxies import proxy_for, proxy_variables
 
 
 def exceptions():
@@ -196,4 +197,4 @@ def test_a_proxy_that_is_not_there():
 
 def test_the_table_names_only_what_there_is():
     """Every entry is an exception of httpx."""
-    assert set(proxies.KINDS) <= set(exceptions())
+    assert set(httpx_seam.KINDS) <= set(exceptions())

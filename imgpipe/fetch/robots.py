@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
@@ -89,7 +90,8 @@ class Robots:
             raise RecordError(Kind.OPTED_OUT, f"robots.txt of {target.authority}")
 
     async def _of(self, target: Target) -> Protego:
-        while (rules := self._rules.get(target.origin, trio.current_time())) is None:
+        # The machine's clock, not the loop's: loops share the rules, and each has a clock of its own.
+        while (rules := self._rules.get(target.origin, time.monotonic())) is None:
             waiting = self._under_way.get(target.origin)
             if waiting is not None:
                 await waiting.wait()
@@ -97,7 +99,7 @@ class Robots:
             event = self._under_way[target.origin] = trio.Event()
             try:
                 text = await self._ask(target)
-                return self._rules.put(target.origin, text, trio.current_time())
+                return self._rules.put(target.origin, text, time.monotonic())
             finally:
                 del self._under_way[target.origin]
                 event.set()

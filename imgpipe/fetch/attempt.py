@@ -53,11 +53,14 @@ class Attempt:
             RecordError: It failed or was skipped; no file is left.
             OutputError: The file cannot be written.
         """
-        with trio.move_on_after(self._options.timeout):
-            return await self._follow(target, record)
+        last = trio.current_time() + self._options.timeout
+        with trio.CancelScope(deadline=last) as scope:
+            return await self._follow(target, record, scope)
+        if scope.deadline < last:
+            raise RecordError(Kind.TIMEOUT, f"slower than {self._options.min_speed} bytes a second")
         raise RecordError(Kind.TIMEOUT, f"not done within {self._options.timeout:g} s")
 
-    async def _follow(self, start: Target, record: Record) -> dict[str, Any]:
+    async def _follow(self, start: Target, record: Record, scope: trio.CancelScope) -> dict[str, Any]:
         target = start
         for _ in range(self._options.max_redirects + 1):
             if self._robots is not None:
@@ -66,7 +69,7 @@ class Attempt:
             try:
                 location = answers.location(opened.status, opened.headers)
                 if location is None:
-                    fields = await self._take(opened, record)
+                    fields = await self._take(opened, record, scope)
                     return fields if target is start else {**fields, "final_url": target.url}
                 following = urls.follow(target, location)
             except RecordError as error:
@@ -84,7 +87,7 @@ class Attempt:
         secret = [(b"Authorization", target.authorization.encode("ascii"))] if target.authorization else []
         return [*host, *headers, *secret]
 
-    async def _take(self, opened: Opened, record: Record) -> dict[str, Any]:
+    async def _take(self, opened: Opened, record: Record, scope: trio.CancelScope) -> dict[str, Any]:
         options = self._options
         heed = not options.ignore_opt_out
         answers.check(opened.status, opened.headers, options.max_bytes, heed_opt_outs=heed)
@@ -92,19 +95,19 @@ class Attempt:
         expected = expected_digest(record, options.verify)
         digests = frozenset(filter(None, (_name(options.hash), expected and expected[0])))
         with Sink(self._store, options.max_bytes, digests) as sink:
-            with self._least_speed() as scope:
-                started = trio.current_time()
-                received = 0
-                async for piece in opened.body:
-                    received += len(piece)
-                    if received > options.max_bytes:
-                        raise RecordError(Kind.TOO_LARGE, f"over {options.max_bytes} bytes")
-                    for decoded in decoder.decode(piece):
-                        sink.write(decoded)
-                    if options.min_speed:
-                        scope.deadline = started + max(SPEED_GRACE, received / options.min_speed)
-            if scope.cancelled_caught:
-                raise RecordError(Kind.TIMEOUT, f"slower than {options.min_speed} bytes a second")
+            last, started, received = scope.deadline, trio.current_time(), 0
+            # Slowness ends what the timeout does not end before: the one deadline is drawn nearer.
+            watched = options.min_speed > 0 and started + SPEED_GRACE < last
+            if watched:
+                scope.deadline = started + SPEED_GRACE
+            async for piece in opened.body:
+                received += len(piece)
+                if received > options.max_bytes:
+                    raise RecordError(Kind.TOO_LARGE, f"over {options.max_bytes} bytes")
+                for decoded in decoder.decode(piece):
+                    sink.write(decoded)
+                if watched and received > options.min_speed * SPEED_GRACE:
+                    scope.deadline = min(last, started + received / options.min_speed)
             decoder.end()
             if expected is not None and sink.digest(expected[0]) != expected[1]:
                 raise RecordError(
@@ -121,9 +124,6 @@ class Attempt:
             fields[options.hash.value] = sink.digest(options.hash.value)
         fields["http_status"] = opened.status
         return fields
-
-    def _least_speed(self) -> trio.CancelScope:
-        return trio.move_on_after(SPEED_GRACE) if self._options.min_speed else trio.CancelScope()
 
 
 def _headers(options: FetchOptions, *, others: bool) -> list[tuple[bytes, bytes]]:

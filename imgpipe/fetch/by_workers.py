@@ -11,13 +11,15 @@ import signal
 import subprocess
 import sys
 import zlib
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
 import trio
 
-from imgpipe import records
+from imgpipe import records, spool
 from imgpipe.errors import Kind, OutputError, ProcessError, RecordError
 from imgpipe.fetch import jobs, urls
 from imgpipe.fetch.handover import pack_options
@@ -32,6 +34,13 @@ from imgpipe.window import Window
 
 PLACE: Final = "imgpipe place"
 """The field that tells which record a worker gives back; added on the way to it, and removed after."""
+
+
+_OURS: Final = frozenset({"url", "key", "seq"})
+"""Fields that a worker does not set."""
+
+FAREWELL: Final = 2.0
+"""Seconds in which workers must end after the output has failed."""
 
 
 def run(source: Source, emit: Emit, options: FetchOptions) -> Tally:
@@ -51,6 +60,7 @@ class _Worker:
         process: The process that runs now, or ran last.
         held: Records that it was given and did not give back, by place.
         turn: Held while records are handed over, and while the process is replaced.
+        received: The beginning of a line that has not wholly come.
     """
 
     def __init__(self, options: FetchOptions) -> None:
@@ -58,10 +68,16 @@ class _Worker:
         self.process: trio.Process | None = None
         self.held: dict[int, Record] = {}
         self.turn = trio.Lock()
+        self.received = b""
 
     async def start(self) -> None:
+        self.received = b""
+        # In a group of its own, so that Ctrl-C leaves it to us, also while it starts.
         self.process = await trio.lowlevel.open_process(
-            [sys.executable, "-m", "imgpipe.fetch.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", "imgpipe.fetch.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            process_group=0,
         )
         await self._send(pack_options(self._options))
 
@@ -69,7 +85,12 @@ class _Worker:
         """Hand over records, by place."""
         async with self.turn:
             self.held.update(batch)
-            lines = (records.dump({**record, PLACE: place}) for place, record in batch.items())
+            # What a worker needs to know; the rest stays here, however long it is.
+            wanted = {"url", "key", self._options.verify}
+            lines = (
+                records.dump({**{name: record[name] for name in record if name in wanted}, PLACE: place})
+                for place, record in batch.items()
+            )
             await self._send(b"".join(lines))
 
     async def close(self) -> None:
@@ -78,6 +99,20 @@ class _Worker:
             assert self.process is not None, "it was started"
             assert self.process.stdin is not None, "it was opened with a pipe"
             await self.process.stdin.aclose()
+
+    def stop(self) -> None:
+        """It gives back what is done, and ends."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.send_signal(signal.SIGTERM)
+
+    async def lines(self) -> AsyncIterator[Record]:
+        """What it gives back, until it ends."""
+        assert self.process is not None, "it was started"
+        assert self.process.stdout is not None, "it was opened with a pipe"
+        async for chunk in self.process.stdout:
+            *lines, self.received = (self.received + chunk).split(b"\n")
+            for line in lines:
+                yield records.parse(line, "url")
 
     async def _send(self, data: bytes) -> None:
         assert self.process is not None, "it was started"
@@ -113,21 +148,40 @@ class _Run:
 
     async def main(self) -> None:
         token = trio.lowlevel.current_trio_token()
-        with self._source.stop.calls(partial(token.run_sync_soon, self._stop)):
-            async with trio.open_nursery() as nursery:
-                for worker in self._workers:
-                    await worker.start()
-                    nursery.start_soon(self._lead, worker)
-                nursery.start_soon(self._read)
+        try:
+            with self._source.stop.calls(partial(token.run_sync_soon, self._stop)):
+                async with trio.open_nursery() as nursery:
+                    for worker in self._workers:
+                        await worker.start()
+                        nursery.start_soon(self._lead, worker)
+                    nursery.start_soon(self._read)
+        except BaseException:
+            await self._abandon()
+            raise
         self._emit.tally.unfinished += sum(len(worker.held) for worker in self._workers)
+        self._emit.many(self._window.rest())
+
+    async def _abandon(self) -> None:
+        """The output has failed: what it does not name any more has no file, what it names keeps it.
+
+        A worker that found nobody reading would remove all that it has fetched.
+        """
+        for record in self._window.rest():
+            spool.discard(record)
+        for worker in self._workers:
+            worker.stop()
+        with trio.move_on_after(FAREWELL, shield=True):
+            for worker in self._workers:
+                if worker.process is not None:
+                    async for record in worker.lines():
+                        spool.discard(record)
 
     def _stop(self) -> None:
         """The workers give back what is done, and end."""
         self._stopping = True
         self._reading.cancel()
         for worker in self._workers:
-            if worker.process is not None and worker.process.returncode is None:
-                worker.process.send_signal(signal.SIGTERM)
+            worker.stop()
 
     async def _read(self) -> None:
         with self._reading:
@@ -169,7 +223,7 @@ class _Run:
         barren = 0
         while True:
             assert worker.process is not None, "it was started"
-            given = await self._receive(worker, worker.process)
+            given = await self._receive(worker)
             code = await worker.process.wait()
             if self._stopping:
                 return
@@ -187,22 +241,28 @@ class _Run:
             if over:
                 return
 
-    async def _receive(self, worker: _Worker, process: trio.Process) -> int:
+    async def _receive(self, worker: _Worker) -> int:
         """Take what a worker gives back until it ends; returns how many records that were."""
-        assert process.stdout is not None, "it was opened with a pipe"
-        pending, given = b"", 0
-        async with process.stdout as stream:
-            async for chunk in stream:
-                *lines, pending = (pending + chunk).split(b"\n")
-                for line in lines:
-                    record = records.parse(line, "url")
-                    if FATAL in record:
-                        raise OutputError(record[FATAL])
-                    place = record.pop(PLACE)
-                    del worker.held[place]
-                    await self._give(place, record)
-                    given += 1
+        given = 0
+        async with aclosing(worker.lines()) as lines:
+            async for answer in lines:
+                if FATAL in answer:
+                    raise OutputError(answer[FATAL])
+                place = answer.pop(PLACE)
+                await self._give(place, self._whole(worker.held.pop(place), answer))
+                given += 1
+        assert worker.process is not None, "it was started"
+        assert worker.process.stdout is not None, "it was opened with a pipe"
+        await worker.process.stdout.aclose()
         return given
+
+    def _whole(self, record: Record, answer: Record) -> Record:
+        """The record as the worker would have given it back, had it been given all of it."""
+        work = jobs.prepare(record, self._options, 0)
+        if not isinstance(work, jobs.Job):
+            return work
+        work.record.update({name: value for name, value in answer.items() if name not in _OURS})
+        return work.record
 
     async def _give(self, place: int, record: Record) -> None:
         """Write what can go out now that this record is done."""

@@ -82,7 +82,9 @@ def command(
 
     Reads records or paths of images from standard input, or takes PATHs.
     """
-    chosen = ShardOptions(out=out, columns=parse_columns(columns) if columns is not None else None, **options)
+    chosen = ShardOptions(
+        out=out, emit=emits, columns=parse_columns(columns) if columns is not None else None, **options
+    )
     return run_stage(
         "shard",
         common,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from typing import Final, Protocol
@@ -55,6 +56,9 @@ def run(source: Source, emit: Emit, options: ShardOptions) -> Tally:
             stage.close()
         except OutputError:
             stage.abandon()
+            # What is placed is told, also where it was gathered for a later write.
+            with contextlib.suppress(OutputError):
+                emit.flush()
             _sweep(seen, exhausted=False)
             raise
     _sweep(seen, exhausted=source.stop.seconds_left() != 0.0)

@@ -82,6 +82,20 @@ def test_a_full_disk_ends_the_run_and_keeps_what_is_complete(small_disk, spooled
     assert len(read_back(out, kind)) == len(whole) + 10
 
 
+@pytest.mark.parametrize("kind", ["files", "tar"])
+def test_a_full_disk_keeps_the_files_of_the_user(small_disk, tmp_path, kind):
+    """Copies end as moves do: exit 4, nothing half; the user's own files stay, and records are true."""
+    image = picture(700, 700, quality=95)
+    (tmp_path / "mine.jpg").write_bytes(image)
+    out = small_disk / "out"
+    paths = [str(tmp_path / "mine.jpg")] * (4 * 2**20 // len(image) + 5)
+    result = run_filter("shard", out, "--emit", "--format", kind, "--folder-size", 20, lines=paths)
+    assert_one_clear_line(result, 4, "No space left")
+    assert len(result.records) == len(read_back(out, kind)) > 0
+    assert not list((out / "__imgpipe__").glob(".imgpipe-tmp-*"))
+    assert (tmp_path / "mine.jpg").read_bytes() == image
+
+
 @pytest.mark.parametrize("fill", [0, 1000, 3000, 4000, 5000, 9000])
 def test_a_disk_that_fills_between_image_and_line_tears_nothing(small_disk, spooled, fill):
     """Wherever the last block goes, every line is whole and every image has one."""

@@ -137,6 +137,21 @@ def test_emitted_records_are_committed_and_in_order(out, spooled, kind):
 
 
 @FORMATS
+def test_a_record_is_not_emitted_before_its_shard_is_whole(out, spooled, kind):
+    """What another program reads about an image is true: a killed run has emitted nothing else."""
+    command = [IMGPIPE, "shard", str(out), "--format", kind, "--folder-size", "2", "--emit"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for line in spooled.records(5):
+            process.stdin.write(as_line(line))
+        process.stdin.flush()
+        first = [json.loads(process.stdout.readline()) for _ in range(4)]
+        process.kill()
+        rest = process.stdout.read()
+    assert rest == b""
+    assert [record["shard"] for record in first] == [f"0000{n // 2}.{kind}" for n in range(4)]
+
+
+@FORMATS
 def test_names_in_a_shard_are_distinct_and_safe(out, spooled, kind):
     """Hostile keys become plain names: ASCII, without dots, distinct without regard to case."""
     keys = ["../../x", "/etc/x", "a.b.c", "CON", "é", "e\u0301", "日本", "k" * 300, "X", "__x__"]

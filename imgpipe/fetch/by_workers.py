@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
@@ -105,9 +105,10 @@ class _Worker:
         if self.process is not None and self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
 
-    async def lines(self) -> AsyncIterator[Record]:
+    async def lines(self) -> AsyncGenerator[Record, None]:
         """What it gives back, until it ends."""
-        assert self.process is not None, "it was started"
+        if self.process is None:
+            return
         assert self.process.stdout is not None, "it was opened with a pipe"
         async for chunk in self.process.stdout:
             *lines, self.received = (self.received + chunk).split(b"\n")
@@ -172,7 +173,8 @@ class _Run:
             worker.stop()
         with trio.move_on_after(FAREWELL, shield=True):
             for worker in self._workers:
-                if worker.process is not None:
+                # One that has ended already has nothing more to give.
+                with contextlib.suppress(trio.ClosedResourceError):
                     async for record in worker.lines():
                         spool.discard(record)
 

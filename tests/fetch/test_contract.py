@@ -14,8 +14,10 @@ import pytest
 from fetch.hostile import JPEG, Hostile, Peer, answer, good, refused
 from helpers import picture, run_filter
 
+JOBS = {"async": 16, "threads": 16, "processes": 2, "loop": 1, "workers": 16}
 MODES = ("async", "threads", "processes", "loop")
-JOBS = {"async": 16, "threads": 16, "processes": 2, "loop": 1}
+ALL = pytest.mark.parametrize("mode", [*MODES, "workers"])
+"""The four modes, and mode async with two worker processes."""
 
 
 @pytest.fixture(params=MODES)
@@ -25,7 +27,15 @@ def mode(request):
 
 def fetch(mode, *options, lines, **given):
     run = run_filter(
-        "fetch", "-q", "--allow-private", "--mode", mode, "-j", JOBS[mode], *options, lines=lines, **given
+        "fetch",
+        "-q",
+        "--allow-private",
+        *(("--workers", 2) if mode == "workers" else ("--mode", mode)),
+        "-j",
+        JOBS[mode],
+        *options,
+        lines=lines,
+        **given,
     )
     assert (run.code, run.err) == (0, "")
     return run.records
@@ -35,6 +45,7 @@ def files_in(folder) -> list[str]:
     return sorted(str(path) for path in Path(folder).rglob("*") if path.is_file())
 
 
+@ALL
 def test_one_record_in_one_record_out(mode, spool):
     """Whatever comes in comes out once, with its fields in their order, under a kind or with a file."""
     with Hostile({"good": good}) as server:
@@ -53,12 +64,12 @@ def test_one_record_in_one_record_out(mode, spool):
             extras, old, over, done, {"id": 5}, {"url": 5, "id": 6}, {"url": None, "id": 7}, {"url": "", "id": 8},
             "ftp://127.0.0.1/x", "/no/scheme", "http://", "http://a b/", "http://127.0.0.1:0/", '{"broken": ',
             b"\xff\xfe", server.url("good/bare") + "\r", "  " + server.url("good/spaced"), "", "   ",
-            server.url("good/#part"),
+            server.url("good/#part"), {"url": server.url("good/long"), "text": "x" * ((1 << 20) - 100)},
         ]  # fmt: skip
         records = fetch(mode, lines=lines, env={"TERM": "dumb"})
 
     by_seq = {record["seq"]: record for record in records}
-    assert len(records) == len(by_seq) == 18
+    assert len(records) == len(by_seq) == 19
     found = by_seq[77]
     assert {**extras, "width": None} == {**{name: found.get(name) for name in extras}, "width": None}
     assert [name for name in extras if name != "width"] == list(found)[: len(extras) - 1]
@@ -102,6 +113,7 @@ def test_what_a_record_tells_of_its_file(mode, spool):
     os.close(folder)
 
 
+@ALL
 def test_ordered_keeps_the_order(mode):
     """Records come out as they came in, however long each takes."""
 
@@ -116,6 +128,7 @@ def test_ordered_keeps_the_order(mode):
     assert urls == [record["url"] for record in records]
 
 
+@ALL
 def test_digests_are_made_and_compared(mode, spool):
     """`--verify` takes any of the three digests by its length; what does not fit is `hash_mismatch`."""
     sums = [hashlib.new(name, JPEG).hexdigest() for name in ("md5", "sha256", "sha512")]
@@ -285,7 +298,7 @@ def placed(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("mode", ["async", "threads"])
+@pytest.mark.parametrize("mode", ["async", "threads", "workers"])
 def test_resume_leaves_out_what_is_done(mode, placed):
     """As many equal lines as are placed; what failed for good unless asked for; the rest is fetched."""
     with Hostile({"good": good}) as server:

@@ -13,8 +13,13 @@ import pytest
 from fetch.hostile import Hostile, Peer, good
 from helpers import IMGPIPE, shell
 
-MODES = ("async", "threads", "processes", "loop")
-JOBS = {"async": 8, "threads": 8, "processes": 3, "loop": 1}
+JOBS = {"async": 8, "threads": 8, "processes": 3, "loop": 1, "workers": 8}
+MODES = tuple(JOBS)
+"""The four modes, and mode async with two worker processes."""
+
+
+def scheduling(mode) -> list[str]:
+    return [*(["--workers", "2"] if mode == "workers" else ["--mode", mode]), "-j", str(JOBS[mode])]
 
 
 def slow(peer: Peer) -> bool:
@@ -38,7 +43,7 @@ def files_in(folder) -> list[str]:
 
 def start(mode, *options, stdin=subprocess.PIPE):
     command = [
-        IMGPIPE, "fetch", "-q", "--allow-private", "--mode", mode, "-j", str(JOBS[mode]), "--per-host", "0", *options,
+        IMGPIPE, "fetch", "-q", "--allow-private", *scheduling(mode), "--per-host", "0", *options,
     ]  # fmt: skip
     return subprocess.Popen(
         command,
@@ -116,7 +121,7 @@ def test_a_reader_that_goes_away_ends_it_silently(mode, server, spool):
     urls = "".join(server.url(f"slow/{n}") + "\n" for n in range(500))
 
     run = shell(
-        f"imgpipe fetch --allow-private --mode {mode} -j {JOBS[mode]} | head -n1 | wc -l; echo ${{PIPESTATUS[@]}}",
+        f"imgpipe fetch --allow-private {' '.join(scheduling(mode))} | head -n1 | wc -l; echo ${{PIPESTATUS[@]}}",
         stdin=urls.encode(),
     )
 
@@ -134,18 +139,22 @@ def settle(condition, seconds=3.0):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_full_disk_ends_it_in_one_line(mode, server, spool):
-    """Exit 4, one line, and no file whose record was not written."""
-    urls = "".join(server.url(f"good/{n}") + "\n" for n in range(30))
+def test_a_full_disk_ends_it_in_one_line(mode, server, spool, tmp_path):
+    """Exit 4 at once; what was told keeps its file, and nothing else has one."""
+    urls = "".join(server.url(f"good/{n}") + "\n" for n in range(200))
 
+    # A file that may not grow over 8 KiB is a disk that is full in the middle.
     run = shell(
-        f"imgpipe fetch -q --allow-private --mode {mode} -j {JOBS[mode]} > /dev/full", stdin=urls.encode()
+        f"ulimit -f 8; imgpipe fetch -q --allow-private {' '.join(scheduling(mode))} > {tmp_path}/out",
+        stdin=urls.encode(),
     )
 
-    assert run.code == 4
-    assert run.err == "imgpipe: cannot write to standard output: No space left on device\n"
-    settle(lambda: not files_in(spool))
-    assert files_in(spool) == []
+    assert (run.code, run.err) == (4, "imgpipe: cannot write to standard output: File too large\n")
+    *whole, _ = (tmp_path / "out").read_bytes().split(b"\n")
+    told = [json.loads(line)["path"] for line in whole]
+    assert len(told) > 10
+    settle(lambda: sorted(told) == files_in(spool))
+    assert sorted(told) == files_in(spool)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -154,7 +163,7 @@ def test_an_unwritable_spool_ends_it_in_one_line(mode, server, tmp_path):
     (tmp_path / "file").write_text("")
 
     run = shell(
-        f"imgpipe fetch -q --allow-private --mode {mode} -j 2 --spool {tmp_path}/file/in",
+        f"imgpipe fetch -q --allow-private {' '.join(scheduling(mode))} --spool {tmp_path}/file/in",
         stdin=server.url("good").encode(),
     )
 

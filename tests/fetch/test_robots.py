@@ -112,9 +112,13 @@ def test_rules_are_believed_for_a_day():
     assert None is rules.get(ORIGIN, 100.0 + TTL)
     for port in range(5):
         rules.put(("http", "b", port), "", 0.0)
-    assert [
-        rules.get(("http", "b", port), 1.0) and True for port in range(5)
-    ] == [None, None, None, True, True]
+    assert [rules.get(("http", "b", port), 1.0) and True for port in range(5)] == [
+        None,
+        None,
+        None,
+        True,
+        True,
+    ]
 
 
 @given(st.text(), st.text())

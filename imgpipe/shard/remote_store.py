@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
@@ -14,6 +12,7 @@ from imgpipe.errors import OutputError
 from imgpipe.placed import HIDDEN
 from imgpipe.records import Record
 from imgpipe.remote import Remote
+from imgpipe.spool import Spool
 
 
 class RemoteStore:
@@ -29,13 +28,19 @@ class RemoteStore:
     def __init__(self, address: str) -> None:
         self._remote = Remote(address)
         self.path = self._remote.address
-        self._folder = tempfile.mkdtemp(prefix="imgpipe-shard-")
+        # A run folder in the spool: what a killed run leaves is removed by `imgpipe clean`.
+        self._spool = Spool()
+        self._folder = self._spool.folder
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self.close()
+
+    def close(self) -> None:
+        """Remove what is on this machine."""
+        self._spool.remove()
 
     def temporary(self) -> str:
         """An unused absolute path of this machine, for a file that is published later."""

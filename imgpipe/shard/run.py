@@ -49,6 +49,9 @@ def run(source: Source, emit: Emit, options: ShardOptions) -> Tally:
     seen = spool.Seen()
     with _opened(options.out) as out:
         stage = _Stage(out, emit, options)
+        # Where nobody reads on the process ends at once, without coming back here.
+        emit.watch.at_end(stage.abandon)
+        emit.watch.at_end(out.close)
         try:
             for record in source:
                 seen.note(record)

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 import subprocess
 import sys
 import tarfile
 
 import pyarrow.parquet as pq
 import pytest
-from helpers import IMGPIPE, as_line, assert_one_clear_line, picture, run_filter
+from helpers import IMGPIPE, as_line, assert_one_clear_line, picture, run_filter, wait_for_signal
 
 FORMATS = pytest.mark.parametrize("kind", ["tar", "parquet"])
 RED = picture(seed=1)
@@ -149,6 +150,21 @@ def test_a_record_is_not_emitted_before_its_shard_is_whole(out, spooled, kind):
         rest = process.stdout.read()
     assert rest == b""
     assert [record["shard"] for record in first] == [f"0000{n // 2}.{kind}" for n in range(4)]
+
+
+@FORMATS
+def test_a_reader_that_goes_away_leaves_no_half_shard(out, spooled, kind):
+    """With --emit and nobody who reads, it dies by SIGPIPE, and what is half is removed."""
+    command = [IMGPIPE, "shard", str(out), "--format", kind, "--folder-size", "2", "--emit"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for line in spooled.records(3):
+            process.stdin.write(as_line(line))
+        process.stdin.flush()
+        process.stdout.readline()
+        process.stdout.close()
+        wait_for_signal(process, signal.SIGPIPE)
+    assert [len(images) for images in samples(out, kind).values()] == [2]
+    assert not list(out.hidden.glob(".imgpipe-tmp-*"))
 
 
 @FORMATS

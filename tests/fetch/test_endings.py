@@ -172,6 +172,38 @@ def test_an_unwritable_spool_ends_it_in_one_line(mode, server, tmp_path):
     assert "spool" in run.err
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_an_input_that_cannot_be_read_ends_it_in_one_line(mode):
+    """Exit 2, whoever reads it."""
+    run = shell(f"imgpipe fetch -q {' '.join(scheduling(mode))} 0> /dev/null")
+
+    assert (
+        run.code,
+        run.out,
+        run.err,
+    ) == (2, b"", "imgpipe: cannot read standard input: Bad file descriptor\n")
+
+
+def test_a_worker_process_that_hangs_is_ended(server):
+    """One that does not end when its input does, since it is stopped, is killed in time."""
+    process = start("processes", "-j", "1")
+    process.stdin.write(server.url("good").encode() + b"\n")
+    process.stdout.readline()
+    (child,) = children_of(process)
+    os.kill(child, signal.SIGSTOP)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=15)
+
+    assert (process.returncode, errors) == (-signal.SIGTERM, b"")
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+
+def children_of(process) -> list[int]:
+    listed = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, check=True).stdout
+    return [int(child) for child in listed.split()]
+
+
 def test_a_worker_process_that_is_killed_fails_one_record(server, spool):
     """Its record comes out as failed, to be tried again; the run goes on with another worker."""
     process = start("processes", "--retries", "0")
@@ -179,8 +211,7 @@ def test_a_worker_process_that_is_killed_fails_one_record(server, spool):
     process.stdin.write("".join(f"{url}\n" for url in first).encode())
     process.stdin.flush()
     settle(lambda: len(server.seen) == 3, 10)
-    listed = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, check=True).stdout
-    children = [int(child) for child in listed.split()]
+    children = children_of(process)
     assert len(children) == 3
     os.kill(children[0], signal.SIGKILL)
     killed = json.loads(process.stdout.readline())

@@ -5,6 +5,7 @@
     OUT/__imgpipe__/00000.jsonl      the sidecar of a shard: a line about it, then a line a placed image
     OUT/__imgpipe__/failed.jsonl     what failed and what was skipped
     OUT/__imgpipe__/failed-now.jsonl the same of a run that goes on, or was killed
+    OUT/__imgpipe__/placing          files: a note of the image that is being placed
 
 Everything here only reads, and copes with a writer at work: a last line without its end is no line yet.
 """
@@ -14,11 +15,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import orjson
 
@@ -31,6 +34,7 @@ HIDDEN: Final = "__imgpipe__"
 """The folder in OUT for what is no data: loaders pass over names that begin with two underscores."""
 FAILED: Final = "failed.jsonl"
 FAILED_NOW: Final = "failed-now.jsonl"
+NOTE: Final = "placing"
 SHARD_SUFFIXES: Final = (".tar", ".parquet")
 
 _SIDECAR: Final = re.compile(r"([0-9]{5,})\.jsonl")
@@ -148,10 +152,66 @@ def since(out: Path | str, mark: Mapping[str, int]) -> Iterator[Record]:
         UsageError: A list cannot be read.
     """
     if address_of(out) is None:
-        yield from read_records(Path(out) / METADATA, mark.get("metadata", 0))
+        yield from _in_folders(Path(out), mark.get("metadata", 0))
     for number, name in committed_sidecars(out):
         if number >= mark.get("shard", 0):
             yield from filter(counts_as_placed, _read(out, f"{HIDDEN}/{name}"))
+
+
+def _in_folders(out: Path, start: int) -> Iterator[Record]:
+    end = start
+    for line in _lines(out / METADATA, start):
+        end += len(line)
+        yield from _parsed(line)
+    # The next shard will append the line that a killed one still owed; until it has, that counts too.
+    with contextlib.suppress(OSError):
+        note = parse_note((out / HIDDEN / NOTE).read_bytes())
+        if note is not None and note.offset >= end and note.is_in_place(out):
+            yield from _parsed(note.line)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What `shard` notes about the image that it is about to place."""
+
+    inode: int
+    """Of the image's file."""
+    count: int
+    """Lines of the metadata before its own."""
+    offset: int
+    """Bytes of the metadata before its own line."""
+    line: bytes
+    """The line, which is written once the image is in place."""
+
+    def dump(self) -> bytes:
+        """The note as it is kept, with a check against tearing."""
+        body = b"%d %d %d %d\n" % (self.inode, self.count, self.offset, len(self.line)) + self.line
+        return b"%08x " % zlib.crc32(body) + body
+
+    @property
+    def file_name(self) -> str:
+        """The name that the image has or will have."""
+        return str(orjson.loads(self.line)["file_name"])
+
+    def is_in_place(self, out: Path) -> bool:
+        """Whether the file of that name is the noted one."""
+        try:
+            return os.lstat(out / self.file_name).st_ino == self.inode
+        except OSError:
+            return False
+
+
+def parse_note(data: bytes) -> Note | None:
+    """The note that `data` begins with; None where there is none, or a torn one."""
+    check, _, body = data.partition(b" ")
+    head, _, rest = body.partition(b"\n")
+    try:
+        inode, count, offset, length = map(int, head.split())
+        if zlib.crc32(head + b"\n" + rest[:length]) != int(check, 16):
+            return None
+    except ValueError:
+        return None
+    return Note(inode, count, offset, rest[:length])
 
 
 def committed_sidecars(out: Path | str) -> list[tuple[int, str]]:
@@ -182,7 +242,8 @@ def read_remote(remote: Remote, name: str) -> Iterator[Record]:
         UsageError: It cannot be read.
     """
     with contextlib.suppress(FileNotFoundError), remote.open(name) as file:
-        yield from _records(file)
+        for line in file:
+            yield from _parsed(line)
 
 
 def read_records(path: Path, start: int = 0) -> Iterator[Record]:
@@ -192,23 +253,28 @@ def read_records(path: Path, start: int = 0) -> Iterator[Record]:
     Raises:
         UsageError: It cannot be read.
     """
+    for line in _lines(path, start):
+        yield from _parsed(line)
+
+
+def _lines(path: Path, start: int) -> Iterator[bytes]:
     try:
         with open(path, "rb") as file:
             file.seek(start)
-            yield from _records(file)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                yield line
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _records(file: BinaryIO) -> Iterator[Record]:
-    for line in file:
-        if not line.endswith(b"\n"):
-            return
-        try:
-            record = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            continue
-        if isinstance(record, dict):
-            yield record
+def _parsed(line: bytes) -> Iterator[Record]:
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return
+    if isinstance(record, dict):
+        yield record

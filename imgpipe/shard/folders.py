@@ -74,6 +74,8 @@ class Folders:
         try:
             self._place(record, source, folder, stem)
         except OSError as error:
+            if not os.path.lexists(source.path):
+                raise images.missing(source.path, error.strerror) from error
             raise OutputError(f"cannot write to {self._out.path}: {error.strerror}") from error
         finally:
             if source.copy:
@@ -106,7 +108,7 @@ class Folders:
             except FileExistsError:
                 _unlink(beside, folder)
                 continue
-            except OSError:
+            except BaseException:
                 _unlink(beside, folder)
                 raise
             break

@@ -11,29 +11,19 @@ sees that the file of that name is the noted one, and appends the line. Torn lin
 from __future__ import annotations
 
 import os
-import zlib
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import orjson
 
+from imgpipe import placed
 from imgpipe.errors import OutputError, UsageError
-from imgpipe.placed import METADATA
+from imgpipe.placed import METADATA, NOTE, Note
 from imgpipe.records import Record
 from imgpipe.shard.outfolder import OutFolder, write_all
 
-NOTE: Final = "placing"
-
 _BLOCK: Final = 1 << 20
 _TAIL: Final = 1 << 16
-
-
-@dataclass(slots=True)
-class _Note:
-    inode: int
-    count: int
-    offset: int
-    line: bytes
 
 
 class Metadata:
@@ -79,10 +69,9 @@ class Metadata:
         Raises:
             OutputError: It cannot be written.
         """
-        head = b"%d %d %d %d\n" % (inode, self.count, self.size, len(line))
-        body = head + line
+        note = Note(inode, self.count, self.size, line)
         try:
-            os.pwrite(self._note, b"%08x " % zlib.crc32(body) + body, 0)
+            os.pwrite(self._note, note.dump(), 0)
         except OSError as error:
             raise OutputError(f"cannot write to {self._where}: {error.strerror}") from error
 
@@ -154,16 +143,12 @@ class Metadata:
         if note is not None and note.offset == 0:
             self._adopt(note)
 
-    def _adopt(self, note: _Note) -> None:
+    def _adopt(self, note: Note) -> None:
         """Append the line that a killed run still owed, if its image is in place."""
-        file_name = orjson.loads(note.line)["file_name"]
-        try:
-            found = os.lstat(f"{self._out.path}/{file_name}")
-        except OSError:
-            self.unplaced = file_name
-            return
-        if found.st_ino == note.inode:
+        if note.is_in_place(Path(self._out.path)):
             self.append(note.line)
+        elif not os.path.lexists(f"{self._out.path}/{note.file_name}"):
+            self.unplaced = note.file_name
 
     def sync(self) -> None:
         """Wait until the metadata is on the disk.
@@ -188,15 +173,5 @@ class Metadata:
             os.ftruncate(file, end)
         self.size = end
 
-    def _read_note(self) -> _Note | None:
-        """The note of the last placing; None where there is none, or a torn one."""
-        data = os.pread(self._note, os.fstat(self._note).st_size, 0)
-        check, _, body = data.partition(b" ")
-        head, _, rest = body.partition(b"\n")
-        try:
-            inode, count, offset, length = map(int, head.split())
-            if zlib.crc32(head + b"\n" + rest[:length]) != int(check, 16):
-                return None
-        except ValueError:
-            return None
-        return _Note(inode, count, offset, rest[:length])
+    def _read_note(self) -> Note | None:
+        return placed.parse_note(os.pread(self._note, os.fstat(self._note).st_size, 0))

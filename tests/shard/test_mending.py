@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from helpers import IMGPIPE, as_line, assert_one_clear_line, run_filter
 
+from imgpipe.placed import Done
+
 
 def cut_last_line(path, keep=0) -> bytes:
     """Take the last line away, but for its first `keep` bytes; returns it."""
@@ -27,6 +29,21 @@ def test_an_image_without_its_line_gets_it(out, spooled, count, keep):
     assert out.rows[:-1] == rows
     assert out.images[-1] == f"00000/{count:09d}.jpg"
     out.assert_whole()
+
+
+@pytest.mark.parametrize("keep", [0, 50])
+def test_an_image_without_its_line_is_done_before_it_has_it(out, spooled, keep):
+    """Who resumes while the next shard starts counts the image once, with its line or without."""
+    run_filter("shard", out, lines=spooled.records(2))
+    cut_last_line(out.path / "metadata.jsonl", keep)
+    for _ in range(2):
+        done = Done([out.path])
+        asked = [done.leaves_out({"url": f"http://h/{n}.jpg"}) for n in (0, 0, 1, 1)]
+        assert asked == [True, False, True, False]
+        run_filter("shard", out)
+    (out.path / out.images[-1]).unlink()
+    cut_last_line(out.path / "metadata.jsonl", keep)
+    assert not Done([out.path]).leaves_out({"url": "http://h/1.jpg"})
 
 
 def test_an_announced_image_that_never_came_is_forgotten(out, spooled):

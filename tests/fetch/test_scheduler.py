@@ -140,17 +140,17 @@ def test_a_slow_host_takes_no_more_than_its_share():
     subject = made(per_host=0, concurrency=8)
     for place in range(50):
         subject.add(job("hangs.example", place), 0.0)
-        subject.add(job(f"h{place}.example", place + 50), 0.0)
+        subject.add(job("good.example", place + 50), 0.0)
 
     hung = []
-    for _ in range(45):  # others remain until the end
+    for _ in range(40):
         found = subject.next(0.0)
-        if found is not None and found.target.host == "hangs.example":
+        if found.target.host == "hangs.example":
             hung.append(found)
-        elif found is not None:
+        else:
             subject.end(found, Outcome.GOOD, 0.0)
 
-    assert len(hung) <= scheduling.LEAST_SHARE
+    assert len(hung) == 4
 
 
 def test_a_host_s_wish_is_heeded_up_to_the_longest_wait():

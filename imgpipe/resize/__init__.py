@@ -1,7 +1,13 @@
 """Resizing: read the picture at a record's `path`, write one of the asked size and format.
 
-The pieces: `options` what the user asked; `rules` which pictures are left out; `geometry` sizes, as
-arithmetic; `blur` which parts are made unrecognizable; `pixels` and `codec`, the only rooms that know
-Pillow, do the work on one picture; `isolate` and `child` do it in another process; `place` where files
-go; `crew` the threads; `run` all of it over a stream.
+options           what the user asked
+rules geometry    which pictures are left out; sizes; as arithmetic
+blur exif         which parts are blurred; EXIF as JSON
+job               what goes into the work on one picture, and what comes out
+codec pixels      that work; the only rooms that know Pillow
+formats handles   the formats' names; files as decoders read them
+memory            what is done with memory that a picture no longer needs
+isolate child     the same work in another process; `wire` is what they say to each other
+place             where new files go
+crew run          the threads; all of it over a stream of records
 """

@@ -7,11 +7,8 @@ here.
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
-import os
 import re
-import stat
 import struct
 import warnings
 from collections.abc import Iterator
@@ -21,37 +18,18 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from imgpipe import media
 from imgpipe.errors import ImgpipeError, Kind, RecordError
-from imgpipe.resize import blur, exif, geometry, pixels, rules
+from imgpipe.resize import blur, exif, geometry, handles, memory, pixels, rules
+from imgpipe.resize.formats import COLOUR_ONLY, NEVER, PILLOW_NAMES, SAVED, WITH_QUALITY, encoding
 from imgpipe.resize.geometry import Plan
 from imgpipe.resize.job import Job, Made
-from imgpipe.resize.options import MEDIA_TYPES, Filter, Format, ResizeOptions
+from imgpipe.resize.options import Filter, ResizeOptions
 
-DRAFT: Final = 2.0
+DRAFT: Final = 1.5
 """How many times larger than asked a JPEG is decoded at the least, so that the decoder's own coarse scaling
-is hard to see: a median of 58 dB to the exact result, 51 dB at the 5th percentile."""
+is hard to see: a median of 57 dB to the exact result, 45 dB at the 5th percentile."""
 
 DRAFT_AREA: Final = 4.0
 """The same for the filter `area`, whose hard edges show more of it: at 2, 37 dB at the 5th percentile."""
-
-WHOLE_FILE: Final = 32 << 20
-"""Bytes up to which a file is read at once; a larger one is read as the decoder asks for it."""
-
-_PILLOW_NAMES: Final[dict[str, str]] = {
-    "image/jpeg": "JPEG",
-    "image/png": "PNG",
-    "image/webp": "WEBP",
-    "image/gif": "GIF",
-    "image/avif": "AVIF",
-    "image/bmp": "BMP",
-    "image/tiff": "TIFF",
-    "image/jp2": "JPEG2000",
-    "image/x-icon": "ICO",
-    "image/vnd.adobe.photoshop": "PSD",
-}
-"""Pillow's decoder for each type that is sniffed."""
-
-_NEVER: Final = frozenset({"EPS", "FPX", "GBR", "MIC", "WMF", "BUFR", "GRIB", "HDF5"})
-"""Decoders that run other programs or libraries, or only know that a file is theirs."""
 
 _ORIENTATION: Final = 0x0112
 _SUB_FIELDS: Final = frozenset({0x8769, 0x8825, 0xA005})
@@ -65,6 +43,7 @@ def prepare(options: ResizeOptions) -> None:
     warnings.filterwarnings("ignore", module="PIL")
     logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)
     warnings.simplefilter("error", Image.DecompressionBombWarning)
+    memory.keep_freed()
 
 
 class Codec:
@@ -85,7 +64,7 @@ class Codec:
         Raises:
             RecordError: It cannot be made, or a rule leaves it out.
         """
-        with _opened(job.path) as (file, data):
+        with handles.opened(job.path) as (file, data):
             with _as(Kind.DECODE):
                 image, media_type = _identify(file, self._options.formats)
             if data:
@@ -114,7 +93,7 @@ class Codec:
             profile = image.info.get("icc_profile")
             stored_plan = plan.turned() if pixels.swaps_sides(orientation) else plan
             box = self._decode(image, media_type, stored_plan)
-            written = _written(options.format, media_type)
+            written = encoding(options.format, media_type)
             if options.skip_reencode and not job.regions and written == media_type:
                 fits = plan.canvas == source and orientation not in range(2, 9)
                 if fits and self._is_plain(image, profile):
@@ -173,37 +152,6 @@ class Codec:
         return image, profile
 
 
-@contextlib.contextmanager
-def _opened(path: str) -> Iterator[tuple[BinaryIO, bytes]]:
-    """A picture's file, and its bytes where they were read at once.
-
-    Raises:
-        RecordError: `missing_file` where it is no readable regular file.
-    """
-    try:
-        # A pipe in the place of a file would hold its reader until somebody writes.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except (OSError, ValueError) as error:
-        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise RecordError(Kind.MISSING_FILE, f"{path}: {why}") from error
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
-            raise RecordError(Kind.MISSING_FILE, f"{path}: {what}")
-        with open(descriptor, "rb", closefd=False) as file:
-            if found.st_size > WHOLE_FILE:
-                yield file, b""
-                return
-            try:
-                data = file.read(WHOLE_FILE)
-            except OSError as error:
-                raise RecordError(Kind.MISSING_FILE, f"{path}: {error.strerror}") from error
-    finally:
-        os.close(descriptor)
-    yield io.BytesIO(data), data
-
-
 def _identify(file: BinaryIO, formats: frozenset[str] | None) -> tuple[ImageFile.ImageFile, str | None]:
     """The picture in a file, not decoded yet, and its media type as sniffed.
 
@@ -213,12 +161,17 @@ def _identify(file: BinaryIO, formats: frozenset[str] | None) -> tuple[ImageFile
     head = file.read(media.SNIFF_LENGTH)
     file.seek(0)
     media_type = media.sniff(head)
-    name = _PILLOW_NAMES.get(media_type or "")
+    name = PILLOW_NAMES.get(media_type or "")
     if formats is not None and (name is None or name.lower() not in formats) and media_type is not None:
         raise RecordError(Kind.NOT_IMAGE, f"{media_type} is not among the formats that are read (--formats)")
     names = [name] if name is not None else _others(formats)
     if not names:
         raise RecordError(Kind.NOT_IMAGE, "no picture of a known format" if head else "empty file")
+    if name == "AVIF":
+        # Pictures are decoded side by side already.
+        from PIL import AvifImagePlugin  # noqa: PLC0415 - a library that most runs never need
+
+        AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     try:
         return Image.open(file, formats=names), media_type
     except UnidentifiedImageError:
@@ -231,10 +184,10 @@ def _identify(file: BinaryIO, formats: frozenset[str] | None) -> tuple[ImageFile
 
 def _others(formats: frozenset[str] | None) -> list[str]:
     """Pillow's decoders for what cannot be sniffed, of those that are asked for."""
-    if formats is not None and formats <= {name.lower() for name in _PILLOW_NAMES.values()}:
+    if formats is not None and formats <= {name.lower() for name in PILLOW_NAMES.values()}:
         return []
     Image.init()
-    known = [name for name in Image.ID if name not in _NEVER and name not in _PILLOW_NAMES.values()]
+    known = [name for name in Image.ID if name not in NEVER and name not in PILLOW_NAMES.values()]
     return [name for name in known if formats is None or name.lower() in formats]
 
 
@@ -288,41 +241,21 @@ def _exif(image: ImageFile.ImageFile) -> dict[str, Any]:
     return found
 
 
-def _written(asked: Format, media_type: str | None) -> str:
-    """The media type of what is written."""
-    if asked is not Format.KEEP:
-        return MEDIA_TYPES[asked]
-    return media_type if media_type in _SAVED else "image/png"
-
-
-_SAVED: Final[dict[str, str]] = {
-    name: _PILLOW_NAMES[name]
-    for name in (
-        "image/jpeg",
-        "image/png",
-        "image/webp",
-        "image/avif",
-        "image/gif",
-        "image/bmp",
-        "image/tiff",
-    )
-}
-_COLOUR_ONLY: Final = frozenset({"image/webp", "image/avif"})
-_WITH_QUALITY: Final = frozenset({"image/jpeg", "image/webp", "image/avif"})
-
-
 def _encode(image: Image.Image, media_type: str, quality: int, profile: bytes | None) -> bytes:
     """The bytes of a file of this type, with nothing in it but the picture and `profile`."""
-    if media_type in _COLOUR_ONLY and image.mode != "RGB":
+    if media_type in COLOUR_ONLY and image.mode != "RGB":
         # A profile of greys describes no colours.
         image, profile = image.convert("RGB"), None
     if isinstance(image, ImageFile.ImageFile):
         # Pillow writes tags and comments that it finds in a picture as it was read.
         image = image.copy()
     image.info = {}
-    settings: dict[str, Any] = {"quality": quality} if media_type in _WITH_QUALITY else {}
+    settings: dict[str, Any] = {"quality": quality} if media_type in WITH_QUALITY else {}
     if profile:
         settings["icc_profile"] = profile
-    out = io.BytesIO()
-    image.save(out, _SAVED[media_type], **settings)
-    return out.getvalue()
+    if media_type == "image/avif":
+        settings["max_threads"] = 1
+    with handles.memory_file() as out:
+        image.save(out, SAVED[media_type], **settings)
+        out.seek(0)
+        return out.read()

@@ -27,9 +27,17 @@ RESAMPLING: Final[dict[Filter, Image.Resampling]] = {
     Filter.NEAREST: Image.Resampling.NEAREST,
 }
 
-REDUCING_GAP: Final = 1.5
-"""How many times larger than asked Pillow's quick first reduction leaves a picture at the least. It takes a
-quarter off the scaling of photographs, at 57 dB to the exact result (46 dB at the 5th percentile)."""
+_REDUCING_GAPS: Final[dict[Filter, float | None]] = {
+    Filter.LANCZOS: 1.5,
+    Filter.BICUBIC: 1.5,
+    Filter.BILINEAR: 1.5,
+    Filter.HAMMING: 3.0,
+    Filter.AREA: None,
+    Filter.NEAREST: None,
+}
+"""How many times larger than asked Pillow's quick first reduction leaves a picture at the least; None for no
+such reduction. At 1.5 it takes a quarter off the scaling of photographs, at 57 dB to the exact result (46 dB
+at the 5th percentile). Hard-edged filters show it."""
 
 _TRANSPOSE: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -157,6 +165,7 @@ class Scaler:
 
     def __init__(self, chosen: Filter) -> None:
         self._resample = RESAMPLING[chosen]
+        self._gap = _REDUCING_GAPS[chosen]
         self._fast = _fast(chosen)
 
     def __call__(self, image: Image.Image, box: Box, size: Pair) -> Image.Image:
@@ -165,9 +174,7 @@ class Scaler:
             return image
         if self._fast is not None:
             return self._fast(image, box, size)
-        if self._resample is Image.Resampling.NEAREST:
-            return image.resize(size, self._resample, box)
-        return image.resize(size, self._resample, box, REDUCING_GAP)
+        return image.resize(size, self._resample, box, self._gap)
 
 
 def _fast(chosen: Filter) -> Callable[[Image.Image, Box, Pair], Image.Image] | None:
@@ -189,7 +196,8 @@ def _fast(chosen: Filter) -> Callable[[Image.Image, Box, Pair], Image.Image] | N
 
     def scale(image: Image.Image, box: Box, size: Pair) -> Image.Image:
         left, top, right, bottom = box
-        target = Image.new(image.mode, size)
+        # Every pixel of it is written: without a colour it is not filled first.
+        target = Image.new(image.mode, size, None)
         crop = cykooz.CropBox(left, top, right - left, bottom - top)
         resizer.resize_pil(image, target, cykooz.ResizeOptions(resize_alg=algorithm, crop_box=crop))
         return target

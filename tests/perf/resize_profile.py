@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import ImageFile
 
-from imgpipe.resize import codec, pixels
+from imgpipe.resize import codec, handles, pixels
 from imgpipe.resize import run as stage
 from imgpipe.resize.options import ResizeOptions, Size
 from imgpipe.resize.place import Place
@@ -43,7 +43,7 @@ def timed(name, function):
 
 
 def opened(path):
-    """`codec._opened`, with its time counted as reading."""
+    """`handles.opened`, with its time counted as reading."""
     started = time.thread_time()
     manager = real_opened(path)
     got = manager.__enter__()
@@ -60,11 +60,11 @@ def opened(path):
     return already()
 
 
-real_opened = codec._opened
+real_opened = handles.opened
 
 
 def main(folder: str, *settings: str) -> None:
-    codec._opened = opened
+    handles.opened = opened
     codec._identify = timed("open", codec._identify)
     codec._orientation = timed("exif", codec._orientation)
     codec._encode = timed("encode", codec._encode)

@@ -2,8 +2,8 @@
 
 CPU (user and system, of all processes) and wall time a picture of `imgpipe resize` on the pictures in FOLDER:
 together and by format, with the extra `fast` and without, in one thread and two. With `--peer`, beside
-img2dataset's resizer, which PYTHON must have (its start is not counted, ours is). Commands take turns, and
-medians are told, since a shared machine makes single times meaningless.
+img2dataset's resizer, which PYTHON must have. The start of the programs is not counted. Commands take turns,
+and medians are told, since a shared machine makes single times meaningless.
 """
 
 from __future__ import annotations
@@ -53,7 +53,14 @@ def kind_of(path: Path) -> str:
 
 
 def ours(program: str, paths: list[str], jobs: int, size: int, fit: str) -> tuple[float, float]:
-    """Seconds of CPU and of wall."""
+    """Seconds of CPU and of wall, without the start."""
+    start_cpu, start_wall = whole(program, paths[:1], jobs, size, fit)
+    cpu, wall = whole(program, paths, jobs, size, fit)
+    return cpu - start_cpu, wall - start_wall
+
+
+def whole(program: str, paths: list[str], jobs: int, size: int, fit: str) -> tuple[float, float]:
+    """Seconds of CPU and of wall of one command."""
     with tempfile.TemporaryDirectory() as out:
         before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
         done = subprocess.run(
@@ -69,7 +76,7 @@ def ours(program: str, paths: list[str], jobs: int, size: int, fit: str) -> tupl
                 str(size),
                 "--fit",
                 fit,
-                "-d",
+                "--spool",
                 out,
             ],
             input="".join(f"{path}\n" for path in paths).encode(),
@@ -104,12 +111,12 @@ def compare(title: str, paths: list[str], contenders: dict, runs: int) -> None:
         for name, run in contenders.items():
             times[name].append(run(paths))
     base = [cpu for cpu, _ in times[next(iter(times))]]
-    print(f"\n{title}, {len(paths)} pictures")
+    print(f"\n{title}, {len(paths)} pictures", flush=True)
     for name, found in times.items():
         cpu = statistics.median(cpu for cpu, _ in found) / len(paths) * 1e3
         wall = statistics.median(wall for _, wall in found) / len(paths) * 1e3
         ratio = statistics.median(cpu / other for (cpu, _), other in zip(found, base, strict=True))
-        print(f"  {name:22} CPU {cpu:6.2f} ms  wall {wall:6.2f} ms  CPU ratio {ratio:.2f}")
+        print(f"  {name:22} CPU {cpu:6.2f} ms  wall {wall:6.2f} ms  CPU ratio {ratio:.2f}", flush=True)
 
 
 def main() -> None:

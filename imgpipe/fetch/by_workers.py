@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import zlib
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -60,6 +61,7 @@ class _Worker:
         process: The process that runs now, or ran last.
         held: Records that it was given and did not give back, by place.
         turn: Held while records are handed over, and while the process is replaced.
+        ready: Lines that it gave back and nobody has taken yet.
         received: The beginning of a line that has not wholly come.
     """
 
@@ -68,6 +70,7 @@ class _Worker:
         self.process: trio.Process | None = None
         self.held: dict[int, Record] = {}
         self.turn = trio.Lock()
+        self.ready: deque[bytes] = deque()
         self.received = b""
 
     async def start(self) -> None:
@@ -110,10 +113,15 @@ class _Worker:
         if self.process is None:
             return
         assert self.process.stdout is not None, "it was opened with a pipe"
-        async for chunk in self.process.stdout:
+        while True:
+            # Kept here, since whoever asks may leave in the middle of them.
+            while self.ready:
+                yield records.parse(self.ready.popleft(), "url")
+            chunk = await self.process.stdout.receive_some()
+            if not chunk:
+                return
             *lines, self.received = (self.received + chunk).split(b"\n")
-            for line in lines:
-                yield records.parse(line, "url")
+            self.ready.extend(lines)
 
     async def _send(self, data: bytes) -> None:
         assert self.process is not None, "it was started"

@@ -141,12 +141,12 @@ def settle(condition, seconds=3.0):
 @pytest.mark.parametrize("mode", MODES)
 def test_a_full_disk_ends_it_in_one_line(mode, server, spool, tmp_path):
     """Exit 4 at once; what was told keeps its file, and nothing else has one."""
-    urls = "".join(server.url(f"good/{n}") + "\n" for n in range(200))
+    fat = [{"url": server.url(f"good/{n}"), "text": "x" * 40_000} for n in range(100)]
 
-    # A file that may not grow over 8 KiB is a disk that is full in the middle.
+    # A file that may not grow over 1 MiB is a disk that is full in the middle.
     run = shell(
-        f"ulimit -f 8; imgpipe fetch -q --allow-private {' '.join(scheduling(mode))} > {tmp_path}/out",
-        stdin=urls.encode(),
+        f"ulimit -f 1024; imgpipe fetch -q --allow-private {' '.join(scheduling(mode))} > {tmp_path}/out",
+        stdin="".join(json.dumps(record) + "\n" for record in fat).encode(),
     )
 
     assert (run.code, run.err) == (4, "imgpipe: cannot write to standard output: File too large\n")

@@ -18,8 +18,6 @@ import shutil
 import stat
 import tempfile
 import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -28,8 +26,8 @@ from imgpipe.records import Record
 
 RUN_PREFIX: Final = "imgpipe-run-"
 
-_SEEN_AT_MOST: Final = 256
-"""Run folders remembered before the emptied ones are removed early."""
+UPSTREAM_PREFIX: Final = "upstream-"
+"""Begins the name of a link, in a run folder, to one whose files its own replaced."""
 
 
 def default_root() -> Path:
@@ -67,6 +65,7 @@ class Spool:
         self._folder: str | None = None
         self._making = threading.Lock()
         self._numbers = itertools.count(1)
+        self._followed: str | None = None
 
     @property
     def folder(self) -> str:
@@ -99,6 +98,18 @@ class Spool:
     def new_path(self, extension: str) -> str:
         """An unused absolute path in the run folder; the caller makes the file."""
         return f"{self.folder}/{next(self._numbers):09d}.{extension}"
+
+    def follow(self, upstream: str) -> None:
+        """Note that files here took the place of files in the run folder `upstream`.
+
+        Whoever clears this folder when the pipe has ended clears that one too: the records in between
+        that a filter dropped lead nowhere any more, and their files were never seen further on.
+        """
+        if upstream == self._followed:
+            return
+        self._followed = upstream
+        with contextlib.suppress(FileExistsError):
+            os.symlink(upstream, f"{self.folder}/{UPSTREAM_PREFIX}{os.path.basename(upstream)}")
 
     def close(self) -> None:
         """Give up the lock, and remove the folder if it is empty: the writer has ended."""
@@ -163,130 +174,3 @@ def discard(record: Record) -> None:
     if record.get("spooled") is True:
         record.pop("path", None)
     record.pop("spooled", None)
-
-
-class Kept:
-    """Marks the run folders whose records are written to a file: there they wait, in any number of pieces.
-
-    The mark is the folder's sticky bit, which has no other use on a folder of one user.
-    """
-
-    def __init__(self) -> None:
-        self._folders: set[str] = set()
-
-    def note(self, record: Record) -> None:
-        """Mark the run folder of the record's file, if it is a spooled one."""
-        path = record.get("path")
-        if record.get("spooled") is not True or not isinstance(path, str):
-            return
-        folder = path.rpartition("/")[0]
-        if folder in self._folders or run_folder(path) is None:
-            return
-        if len(self._folders) >= _SEEN_AT_MOST:
-            self._folders.clear()
-        self._folders.add(folder)
-        with contextlib.suppress(OSError):
-            os.chmod(folder, 0o700 | stat.S_ISVTX)
-
-
-class Seen:
-    """The run folders that a reading stage saw in its records."""
-
-    def __init__(self) -> None:
-        self._folders: set[str] = set()
-        self._limit = _SEEN_AT_MOST
-
-    def note(self, record: Record) -> None:
-        """Remember the run folder of the record's file, if it is a spooled one."""
-        path = record.get("path")
-        if record.get("spooled") is not True or not isinstance(path, str):
-            return
-        folder = path.rpartition("/")[0]
-        if folder in self._folders or run_folder(path) is None:
-            return
-        self._folders.add(folder)
-        if len(self._folders) > self._limit:
-            self.sweep()
-            self._limit = max(_SEEN_AT_MOST, 2 * len(self._folders))
-
-    def sweep(self, *, orphans: bool = False, patience: float = 0.0) -> None:
-        """Remove the folders whose writers have ended.
-
-        Args:
-            orphans: Also those that still hold files, which no record names any more; those of records
-                that were written to a file are left.
-            patience: Seconds to wait for writers that are just ending.
-        """
-        deadline = time.monotonic() + patience
-        for folder in sorted(self._folders):
-            while not (gone := _remove_unlocked(folder, orphans=orphans)) and time.monotonic() < deadline:
-                time.sleep(0.01)
-            if gone:
-                self._folders.discard(folder)
-
-
-def _remove_unlocked(folder: str, *, orphans: bool) -> bool:
-    """Whether there is no more to do about `folder`: it is gone, or was unlocked and is left to its file."""
-    with _try_lock(folder) as locked:
-        if locked is None:
-            return True
-        if not locked:
-            return False
-        kept = False
-        with contextlib.suppress(OSError):
-            kept = bool(os.stat(folder).st_mode & stat.S_ISVTX)
-        if orphans and not kept:
-            remove_run(folder)
-            return True
-        with contextlib.suppress(OSError):
-            os.rmdir(folder)
-        return kept or not os.path.exists(folder)
-
-
-@contextlib.contextmanager
-def _try_lock(folder: str) -> Iterator[bool | None]:
-    """Yields True with the lock held, False where its writer lives, None where it is no more."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        yield None
-        return
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-        else:
-            yield True
-    finally:
-        os.close(descriptor)
-
-
-def clean(root: Path, older_than: float, now: float) -> list[Path]:
-    """Remove the run folders in `root` that nobody holds and nobody changed for `older_than` seconds.
-
-    Args:
-        root: The spool; one that does not exist holds nothing.
-        older_than: Seconds since the folder last changed.
-        now: The time, in seconds since the epoch.
-
-    Returns:
-        The folders that were removed.
-    """
-    removed = []
-    for folder in sorted(root.glob(f"{RUN_PREFIX}*")):
-        try:
-            found = folder.lstat()
-        except OSError:
-            continue
-        if (
-            not stat.S_ISDIR(found.st_mode)
-            or found.st_uid != os.getuid()
-            or now - found.st_mtime < older_than
-        ):
-            continue
-        with _try_lock(str(folder)) as locked:
-            if locked:
-                remove_run(str(folder))
-                removed.append(folder)
-    return removed

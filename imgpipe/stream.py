@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 from imgpipe import records as _records
-from imgpipe import spool
+from imgpipe import spool, sweep
 from imgpipe.errors import ImgpipeError, OutputError, RecordError, UsageError
 from imgpipe.output import Output
 from imgpipe.records import MAX_LINE, Record
@@ -194,7 +194,7 @@ class Emit:
             if self._output is not None and self._output.is_terminal
             else _records.dump
         )
-        self._kept = spool.Kept() if self._output is not None and self._output.is_file else None
+        self._kept = sweep.Kept() if self._output is not None and self._output.is_file else None
         self._mutex = threading.RLock()
         self._waiting: list[Record] = []
         self._lines: list[bytes] = []

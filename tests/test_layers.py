@@ -22,6 +22,7 @@ LAYERS = {
     "records": 1,
     "media": 1,
     "spool": 1,
+    "sweep": 1,
     "files": 1,
     "placed": 1,
     "remote": 1,

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -168,6 +169,26 @@ def test_records_in_a_file_keep_their_images(mode, server, tmp_path, spool):
     assert result.code == 0
     assert len(lines(tmp_path / "out" / "metadata.jsonl")) == 10
     assert_clean(spool)
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+@pytest.mark.parametrize(
+    "pipe",
+    [
+        "imgpipe fetch --allow-private | {jq} | imgpipe shard out",
+        "imgpipe fetch --allow-private | {jq} | imgpipe resize | imgpipe shard out",
+        "imgpipe fetch --allow-private | imgpipe resize | {jq} | imgpipe shard out",
+    ],
+    ids=["after fetch", "between fetch and resize", "after resize"],
+)
+def test_a_filter_in_between_leaves_no_files(pipe, server, tmp_path, spool):
+    """The files of records that a filter dropped are gone at the end of the pipe."""
+    urls = "".join(f"{server}/photo/{number}.jpg\n" for number in range(8))
+    result = shell(pipe.format(jq="jq --unbuffered -c 'select(.seq > 5)'"), stdin=urls.encode(), cwd=tmp_path)
+
+    assert result.code == 0
+    assert len(lines(tmp_path / "out/metadata.jsonl")) == 3
+    assert list(spool.iterdir()) == []
 
 
 def test_a_reader_that_leaves_ends_fetch_silently(server, tmp_path, spool):

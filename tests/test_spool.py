@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from imgpipe import spool as spools
+from imgpipe import sweep
 from imgpipe.errors import OutputError, UsageError
-from imgpipe.spool import Seen, Spool
+from imgpipe.spool import Spool
+from imgpipe.sweep import Seen
 
 
 @pytest.fixture
@@ -252,8 +254,8 @@ def test_clean_removes_the_abandoned_only(run, spool):
     os.close(old._lock)
     (spool / "other").mkdir()
     (spool / "imgpipe-run-file").write_text("")
-    young = spools.clean(spool, 3600, time.time())
-    removed = spools.clean(spool, 3600, time.time() + 7200)
+    young = sweep.clean(spool, 3600, time.time())
+    removed = sweep.clean(spool, 3600, time.time() + 7200)
 
     assert young == []
     assert [Path(record["path"]).parent] == removed
@@ -262,7 +264,7 @@ def test_clean_removes_the_abandoned_only(run, spool):
 
 def test_clean_of_no_spool_is_nothing(tmp_path):
     """A spool that does not exist holds nothing."""
-    assert spools.clean(tmp_path / "none", 0, time.time()) == []
+    assert sweep.clean(tmp_path / "none", 0, time.time()) == []
 
 
 def test_a_folder_that_is_gone_is_no_trouble(run):

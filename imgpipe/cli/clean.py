@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from imgpipe import console, spool
+from imgpipe import console, spool, sweep
 from imgpipe.cli.params import SECONDS_OR_ZERO
 from imgpipe.errors import safe
 
@@ -30,7 +30,7 @@ def command(older_than: float, root: Path | None, quiet: bool) -> None:
 
     Folders that a running imgpipe writes to are never touched.
     """
-    removed = spool.clean(root if root is not None else spool.default_root(), older_than, time.time())
+    removed = sweep.clean(root if root is not None else spool.default_root(), older_than, time.time())
     if not quiet:
         for folder in removed:
             console.say(f"removed {safe(str(folder))}")

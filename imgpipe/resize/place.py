@@ -49,6 +49,9 @@ class Place:
             if self._spool is None:
                 self._spool = Spool(self._root if self._root is not None else _root_of(record))
             path = self._spool.new_path(extension)
+            upstream = spool.owned_path(record)
+            if upstream is not None:
+                self._spool.follow(os.path.dirname(upstream))
         _write(path, data)
         return path
 

@@ -14,8 +14,8 @@ from imgpipe.resize.isolate import Isolated
 from imgpipe.resize.job import Job, Maker
 from imgpipe.resize.options import ResizeOptions
 from imgpipe.resize.place import Place
-from imgpipe.spool import Seen
 from imgpipe.stream import Emit, Source
+from imgpipe.sweep import Seen
 from imgpipe.tally import Tally
 
 STAGE: Final = "resize"
@@ -52,7 +52,8 @@ def run(source: Source, emit: Emit, options: ResizeOptions) -> Tally:
                 make.close()
         emit.tally.unfinished = max(emit.tally.unfinished, source.taken - emit.tally.done)
         place.close()
-    seen.sweep(patience=PATIENCE)
+    # After a signal nobody reads what is still in the pipe: its files have no record that anybody sees.
+    seen.sweep(orphans=source.stop.requested, patience=PATIENCE)
     return emit.tally
 
 

@@ -7,7 +7,7 @@ import os
 import stat
 from typing import Final, Protocol
 
-from imgpipe import records, spool
+from imgpipe import records, spool, sweep
 from imgpipe.errors import OutputError, RecordError, UsageError
 from imgpipe.records import Record
 from imgpipe.remote import address_of
@@ -46,7 +46,7 @@ def run(source: Source, emit: Emit, options: ShardOptions) -> Tally:
         UsageError: OUT is in use, or holds something that does not go with the options.
     """
     _check(options)
-    seen = spool.Seen()
+    seen = sweep.Seen()
     with _opened(options.out) as out:
         stage = _Stage(out, emit, options)
         # Where nobody reads on the process ends at once, without coming back here.
@@ -156,7 +156,7 @@ class _Stage:
         self._writer.abandon()
 
 
-def _sweep(seen: spool.Seen, *, exhausted: bool) -> None:
+def _sweep(seen: sweep.Seen, *, exhausted: bool) -> None:
     """Remove the spools that were read from, with what no record leads to any more.
 
     Where the input is a file that was not read to its end, it still leads to them.

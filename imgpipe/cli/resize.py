@@ -25,7 +25,7 @@ from imgpipe.resize.options import (
 )
 from imgpipe.resize.run import run
 
-_MOST: Final = 65_535
+_MOST: Final = 65_500
 """Pixels of a side: the most that JPEG takes."""
 
 

@@ -19,7 +19,15 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 from imgpipe import media
 from imgpipe.errors import ImgpipeError, Kind, RecordError
 from imgpipe.resize import blur, exif, geometry, handles, memory, pixels, rules
-from imgpipe.resize.formats import COLOUR_ONLY, NEVER, PILLOW_NAMES, SAVED, WITH_QUALITY, encoding
+from imgpipe.resize.formats import (
+    COLOUR_ONLY,
+    LONGEST_SIDES,
+    NEVER,
+    PILLOW_NAMES,
+    SAVED,
+    WITH_QUALITY,
+    encoding,
+)
 from imgpipe.resize.geometry import Plan
 from imgpipe.resize.job import Job, Made
 from imgpipe.resize.options import Filter, ResizeOptions
@@ -243,6 +251,12 @@ def _exif(image: ImageFile.ImageFile) -> dict[str, Any]:
 
 def _encode(image: Image.Image, media_type: str, quality: int, profile: bytes | None) -> bytes:
     """The bytes of a file of this type, with nothing in it but the picture and `profile`."""
+    longest = LONGEST_SIDES.get(media_type)
+    if longest is not None and max(image.size) > longest:
+        width, height = image.size
+        raise RecordError(
+            Kind.ENCODE, f"{width}x{height}: {media_type} takes at most {longest} pixels a side"
+        )
     if media_type in COLOUR_ONLY and image.mode != "RGB":
         # A profile of greys describes no colours.
         image, profile = image.convert("RGB"), None

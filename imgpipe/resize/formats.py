@@ -37,6 +37,9 @@ SAVED: Final[dict[str, str]] = {
 }
 """Pillow's encoder for each type that is written."""
 
+LONGEST_SIDES: Final = {"image/jpeg": 65_500, "image/webp": 16_383}
+"""The most pixels a side that libjpeg and libwebp write; libjpeg would say so on standard error."""
+
 COLOUR_ONLY: Final = frozenset({"image/webp", "image/avif"})
 WITH_QUALITY: Final = frozenset({"image/jpeg", "image/webp", "image/avif"})
 

@@ -318,3 +318,13 @@ def test_each_default_of_the_command_is_that_of_its_options():
     for name, own in [*zip(names, names, strict=True), ("filter_", "filter"), ("format_", "format")]:
         shown = params[name].type_cast_value(context, params[name].get_default(context))
         assert shown == getattr(options, own), name
+
+
+@pytest.mark.parametrize(("written", "side"), [("jpg", 65_501), ("webp", 16_384), ("avif", 70_000)])
+def test_a_side_that_the_format_cannot_hold_is_an_encode_record(tmp_path, written, side):
+    """A picture too long for the format fails alone, with nothing of the library's own on standard error."""
+    Image.new("L", (side, 2)).save(tmp_path / "long.png")
+
+    result = run_filter("resize", "-q", "--fit", "none", "--format", written, tmp_path / "long.png")
+
+    assert (result.records[0]["error"], result.err) == ("encode", "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import Any
 
@@ -49,7 +48,7 @@ class _Run:
         self._writing = False
         self._to_write = trio.lowlevel.ParkingLot()
         self._written = trio.lowlevel.ParkingLot()
-        self._timekeeper = False
+        self._timekeeper: trio.CancelScope | None = None
 
     async def main(self) -> None:
         token = trio.lowlevel.current_trio_token()
@@ -134,15 +133,17 @@ class _Run:
 
     async def _rest(self, until: float | None) -> None:
         """Wait until something changes; one of those who wait also keeps the time."""
-        if until is None or self._timekeeper:
+        if self._timekeeper is not None or until is None:
+            if self._timekeeper is not None and until is not None:
+                # The next moment may have come nearer since the clock was set.
+                self._timekeeper.deadline = min(self._timekeeper.deadline, until)
             await self._idle.park()
             return
-        self._timekeeper = True
         try:
-            with trio.move_on_at(until if until is not None else math.inf):
+            with trio.move_on_at(until) as self._timekeeper:
                 await self._idle.park()
         finally:
-            self._timekeeper = False
+            self._timekeeper = None
             # Whoever takes over looks at the clock anew.
             self._idle.unpark()
 

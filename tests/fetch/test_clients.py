@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -144,3 +145,23 @@ def test_ten_thousand_timeouts_leak_nothing(urls):
     assert {"timeout"} == {record["error"] for record in records[:-1]}
     assert records[-1]["status"] == "ok"
     assert len(records) == 10_001
+
+
+def test_a_host_that_pauses_holds_back_no_retry_of_another():
+    """While one host asked to wait a minute, another's record is tried again when its own time has come."""
+    with serve(address="0.0.0.0") as server:
+        port = server.rpartition(":")[2]
+        paused = f"http://127.0.1.1:{port}/status/429?header=Retry-After:60"
+        flaky = f"http://127.0.2.1:{port}/flaky/1/size/3000/1.jpg"
+        with subprocess.Popen(
+            [IMGPIPE, "fetch", "--allow-private"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process:
+            process.stdin.write(f"{paused}\n{flaky}\n".encode())
+            process.stdin.close()
+            ready, _, _ = select.select([process.stdout], [], [], 20)
+            record = json.loads(process.stdout.readline()) if ready else {}
+            process.terminate()
+
+    assert record.get("url") == flaky
+    assert record["status"] == "ok"
+    assert record["attempts"] == 2

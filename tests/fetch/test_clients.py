@@ -152,7 +152,7 @@ def test_a_host_that_pauses_holds_back_no_retry_of_another():
     with serve(address="0.0.0.0") as server:
         port = server.rpartition(":")[2]
         paused = f"http://127.0.1.1:{port}/status/429?header=Retry-After:60"
-        flaky = f"http://127.0.2.1:{port}/flaky/1/size/3000/1.jpg"
+        flaky = f"http://127.0.2.1:{port}/flaky/1/size/3000/1.jpg?latency=0.3"
         with subprocess.Popen(
             [IMGPIPE, "fetch", "--allow-private"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         ) as process:

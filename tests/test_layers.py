@@ -186,7 +186,7 @@ def loaded_by(*args: str) -> set[str]:
         (["bench", "--help"], {"trio", "httpx", "PIL", "matplotlib"}),
         (["demo", "--help"], {"trio", "httpx", "PIL", "matplotlib"}),
     ],
-    ids=" ".join,
+    ids=lambda words: " ".join(sorted(words) if isinstance(words, set) else words),
 )
 def test_a_command_loads_what_it_needs(args, never, tmp_path):
     """None pays at its start for the libraries of another."""

@@ -125,16 +125,6 @@ def make_folder(folder: str) -> str:
     return os.path.abspath(folder)
 
 
-DISK_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
-"""Errors after which no later file will fare better: the run stops at once."""
-
-
-def raise_if_disk(error: OSError, where: str) -> None:
-    """Raise `OutputError` where `error` says that the disk, not this one file, is the trouble."""
-    if error.errno in DISK_ERRORS:
-        raise OutputError(f"cannot write to {where}: {os.strerror(error.errno or 0)}") from error
-
-
 def unlink_quietly(path: str) -> None:
     """Unlink a file that may be gone already."""
     with contextlib.suppress(OSError):

@@ -130,14 +130,6 @@ def test_a_folder_without_permission_is_told(tmp_path, monkeypatch):
         files.make_folder(str(tmp_path))
 
 
-def test_a_full_disk_ends_the_run():
-    """Only what no later file could overcome is raised to the process."""
-    files.raise_if_disk(OSError(errno.ENAMETOOLONG, "long"), "out")
-
-    with pytest.raises(OutputError, match="No space left"):
-        files.raise_if_disk(OSError(errno.ENOSPC, "full"), "out")
-
-
 def test_unlinking_what_is_gone_is_quiet(tmp_path):
     """A file may be gone already."""
     files.unlink_quietly(str(tmp_path / "none"))

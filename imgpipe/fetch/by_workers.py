@@ -43,15 +43,14 @@ _OURS: Final = frozenset({"url", "key", "seq"})
 FAREWELL: Final = 2.0
 """Seconds in which workers must end after the output has failed."""
 
+BARREN: Final = 3
+"""Processes in a row of one worker that may die without having done anything."""
+
 
 def run(source: Source, emit: Emit, options: FetchOptions) -> Tally:
     """Fetch the records, `options.concurrency` at a time over all workers."""
     run_loop(_Run(source, emit, options).main)
     return emit.tally
-
-
-BARREN: Final = 3
-"""Processes in a row of one worker that may die without having done anything."""
 
 
 class _Worker:

@@ -33,7 +33,7 @@ def parquet(table: Table, options: ReadOptions) -> Iterator[Row]:
     """
     try:
         import pyarrow as pa  # noqa: PLC0415 - an extra, wanted here only
-        from pyarrow.parquet import ParquetFile  # noqa: PLC0415
+        from pyarrow.parquet import ParquetFile  # noqa: PLC0415 - of the same extra
     except ImportError as error:
         raise UsageError(f"{table.name} is parquet; to read it: pip install 'imgpipe[parquet]'") from error
     with _seekable(table) as file:

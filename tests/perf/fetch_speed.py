@@ -89,15 +89,17 @@ def curl(urls: str, out: str) -> list[str]:
     return ["curl", "-s", "--parallel", "--parallel-max", "64", "--config", str(config)]
 
 
-def img2dataset(python: str) -> Callable[[str, str], list[str]]:
+def img2dataset(python: str, **further: str) -> Callable[[str, str], list[str]]:
+    """The peer as its users run it, with further options of its own."""
+
     def command(urls: str, out: str) -> list[str]:
         options = {
             "url_list": urls,
             "output_folder": f"{out}/i2d",
-            "disable_all_reencoding": "True",
             "processes_count": "2",
             "thread_count": "64",
             "number_sample_per_shard": "1000",
+            **further,
         }
         flags = [word for name, value in options.items() for word in (f"--{name}", value)]
         return [python, "-c", "from img2dataset.main import main; main()", *flags]
@@ -109,7 +111,7 @@ def rows(peers: str) -> dict[str, list[Row]]:
     """The rows, by the list that they need."""
     return {
         "list": [
-            Row("img2dataset", imgpipe(), img2dataset(peers), 0.45, 0.30),
+            Row("img2dataset", imgpipe(), img2dataset(peers, disable_all_reencoding="True"), 0.45, 0.30),
             Row("aiohttp", imgpipe(), aiohttp(peers), 0.8, 0.5),
             Row("aiohttp deaf to proxies", imgpipe(), aiohttp(peers, "lean"), 0.8, 0.5),
             Row("curl, no digest", imgpipe("--hash", "none"), curl, 2.0, 1.4),

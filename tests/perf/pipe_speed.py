@@ -14,7 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fetch_speed import Row, compare
+from fetch_speed import Row, compare, img2dataset
+
+PEER = {"image_size": "256", "resize_mode": "keep_ratio", "output_format": "webdataset"}
 
 
 def imgpipe(_: str, out: str) -> list[str]:
@@ -29,24 +31,6 @@ def imgpipe(_: str, out: str) -> list[str]:
     ]
 
 
-def img2dataset(python: str):
-    def command(urls: str, out: str) -> list[str]:
-        options = {
-            "url_list": urls,
-            "output_folder": f"{out}/i2d",
-            "image_size": "256",
-            "resize_mode": "keep_ratio",
-            "output_format": "webdataset",
-            "processes_count": "2",
-            "thread_count": "64",
-            "number_sample_per_shard": "1000",
-        }
-        flags = [word for name, value in options.items() for word in (f"--{name}", value)]
-        return [python, "-c", "from img2dataset.main import main; main()", *flags]
-
-    return command
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--list", required=True)
@@ -55,7 +39,7 @@ def main() -> None:
     parser.add_argument("--folder", default=None, help="where files are kept meanwhile")
     given = parser.parse_args()
     folder = Path(given.folder or tempfile.mkdtemp()) / "piped"
-    row = Row("the whole pipe, img2dataset", imgpipe, img2dataset(given.peers), 0.72, 0.50)
+    row = Row("the whole pipe, img2dataset", imgpipe, img2dataset(given.peers, **PEER), 0.72, 0.50)
     print(json.dumps(compare(row, given.list, given.runs, folder), indent=1))
 
 

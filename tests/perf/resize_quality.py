@@ -42,8 +42,8 @@ def main() -> None:
     if args.without_fast:
         sys.modules["cykooz_resizer"] = None
     from imgpipe.resize.codec import Codec, prepare  # noqa: PLC0415 - after the extra is hidden
-    from imgpipe.resize.job import Job  # noqa: PLC0415
-    from imgpipe.resize.pixels import RESAMPLING  # noqa: PLC0415
+    from imgpipe.resize.job import Job  # noqa: PLC0415 - after the extra was hidden or not
+    from imgpipe.resize.pixels import RESAMPLING  # noqa: PLC0415 - as above
 
     paths = sorted(args.folder.iterdir())[: args.pictures]
     for chosen in Filter:

@@ -24,6 +24,7 @@ LAYERS = {
     "spool": 1,
     "sweep": 1,
     "files": 1,
+    "hosts": 1,
     "placed": 1,
     "remote": 1,
     "tally": 1,
@@ -49,7 +50,7 @@ packages of one layer do not import one another, and those above the stages do n
 FOREIGN = {
     "httpx": {"fetch.httpx_seam", "fetch.network"},
     "httptools": {"fetch.wire"},
-    "idna": {"fetch.urls"},
+    "idna": {"hosts"},
     "protego": {"fetch.robots"},
     "trio": {"fetch"},
     "PIL": {"resize.codec", "resize.pixels", "bench", "verify.pictures"},

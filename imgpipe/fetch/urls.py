@@ -5,20 +5,12 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
-from ipaddress import IPv6Address
 from typing import Final
 from urllib.parse import unquote, urljoin
 
 from imgpipe.errors import Kind, RecordError
+from imgpipe.hosts import DEFAULT_PORTS, split
 
-DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-
-URL_LENGTH: Final = 16_384
-"""Characters of the longest URL that is asked for; servers take 8 KiB commonly, some 16 (nginx, Apache)."""
-
-_URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(?://([^/?#\\]*))?([^#]*)(?:#.*)?", re.DOTALL)
-_AUTHORITY: Final = re.compile(r"(?:(.*)@)?(\[[0-9A-Fa-f:.]+\]|[^:\[\]@]+)(?::([0-9]{0,5}))?", re.DOTALL)
-_NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]{0,252}[A-Za-z0-9_.])?")
 _CONTROL: Final = re.compile(r"[\x00-\x20\x7f]")
 # What may stand in a path and query as it is (RFC 3986 §3.3, §3.4), and the brackets and bars that
 # servers take too; a percent sign counts as escaped already where two hex digits follow.
@@ -59,23 +51,8 @@ def parse(url: object) -> Target:
     Raises:
         RecordError: `bad_url` where it has no host, or a wrong one; `bad_scheme` where it is not HTTP.
     """
-    if not isinstance(url, str):
-        raise RecordError(Kind.BAD_URL, "the record has no url" if url is None else "the url is no text")
-    text = url.strip()
-    if not text or len(text) > URL_LENGTH:
-        raise RecordError(
-            Kind.BAD_URL, "an empty url" if not text else f"longer than {URL_LENGTH} characters"
-        )
-    found = _URL.fullmatch(text)
-    if found is None:
-        raise RecordError(Kind.BAD_URL, f"no scheme; a URL begins with http:// or https://: {text}")
-    scheme = found[1].lower()
-    if scheme not in DEFAULT_PORTS:
-        raise RecordError(Kind.BAD_SCHEME, f"{scheme}: is not fetched, only http and https: {text}")
-    if not found[2]:
-        raise RecordError(Kind.BAD_URL, f"no host: {text}")
-    user, host, port = _split_authority(found[2], scheme, text)
-    return _target(scheme, host, port, found[3], user)
+    pieces = split(url)
+    return _target(pieces.scheme, pieces.host, pieces.port, pieces.rest, pieces.user)
 
 
 def _target(scheme: str, host: str, port: int, rest: str, user: str | None) -> Target:
@@ -92,35 +69,6 @@ def _target(scheme: str, host: str, port: int, rest: str, user: str | None) -> T
 
 def _escape(match: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "replace"))
-
-
-def _split_authority(authority: str, scheme: str, text: str) -> tuple[str | None, str, int]:
-    found = _AUTHORITY.fullmatch(authority)
-    if found is None:
-        raise RecordError(Kind.BAD_URL, f"a host that is none: {text}")
-    port = int(found[3]) if found[3] else DEFAULT_PORTS[scheme]
-    if not 0 < port < 65_536:
-        raise RecordError(Kind.BAD_URL, f"port {port} is none: {text}")
-    host = found[2]
-    if host.startswith("["):
-        try:
-            return found[1], str(IPv6Address(host[1:-1])), port
-        except ValueError:
-            raise RecordError(Kind.BAD_URL, f"a host that is none: {text}") from None
-    return found[1], _ascii_host(host, text), port
-
-
-def _ascii_host(host: str, text: str) -> str:
-    if not host.isascii():
-        import idna  # noqa: PLC0415 - its tables are large, and few hosts need them
-
-        try:
-            host = idna.encode(host, uts46=True).decode("ascii")
-        except (idna.IDNAError, UnicodeError) as error:
-            raise RecordError(Kind.BAD_URL, f"a host that is none ({error}): {text}") from error
-    if not _NAME.fullmatch(host):
-        raise RecordError(Kind.BAD_URL, f"a host that is none: {text}")
-    return host.lower()
 
 
 def follow(source: Target, location: bytes) -> Target:

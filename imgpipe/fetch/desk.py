@@ -6,12 +6,12 @@ It has no thread and no loop of its own; the modes ask it and wait as they see f
 from __future__ import annotations
 
 import random
-import re
-from typing import Any, Final
+from typing import Any
 
 from imgpipe import console
-from imgpipe.errors import RecordError, safe
+from imgpipe.errors import RecordError
 from imgpipe.fetch import jobs
+from imgpipe.fetch.advice import on_first
 from imgpipe.fetch.jobs import Job
 from imgpipe.fetch.options import FetchOptions
 from imgpipe.fetch.scheduler import Scheduler
@@ -19,10 +19,6 @@ from imgpipe.placed import Done
 from imgpipe.records import Record
 from imgpipe.tally import Tally
 from imgpipe.window import Window
-
-_HEADER: Final = re.compile(
-    r"""["']?(?:url|urls|link|image_url|image|key|id|name)s?["']?(?:[,;\t].*)?""", re.IGNORECASE
-)
 
 
 class Desk:
@@ -69,7 +65,8 @@ class Desk:
         """A record from the input; returns the records that can go out at once."""
         if self._first:
             self._first = False
-            _hint_at_header(record)
+            if advice := on_first(record):
+                console.say(f"imgpipe fetch: {advice}")
         if self._done is not None and self._done.leaves_out(record):
             self._tally.left_out += 1
             return []
@@ -103,12 +100,3 @@ class Desk:
             self._scheduler.again(job, now + wait)
             return []
         return self._window.give(job.place, jobs.fail(job, error, now))
-
-
-def _hint_at_header(record: Record) -> None:
-    url = record.get("url")
-    if isinstance(url, str) and _HEADER.fullmatch(url.strip()):
-        console.say(
-            f"imgpipe fetch: the first line, {safe(url[:60])!r}, looks like a table's header; "
-            "use imgpipe read for tables, or tail -n +2"
-        )

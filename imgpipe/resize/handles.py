@@ -14,6 +14,8 @@ from imgpipe.errors import Kind, RecordError
 WHOLE_FILE: Final = 32 << 20
 """Bytes up to which a file is read at once; a larger one is read as the decoder asks for it."""
 
+_FOLDER: Final = "a folder; find FOLDER -type f -print0 | imgpipe resize -0 takes the files in it"
+
 
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[tuple[BinaryIO, bytes]]:
@@ -31,7 +33,7 @@ def opened(path: str) -> Iterator[tuple[BinaryIO, bytes]]:
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
+            what = _FOLDER if stat.S_ISDIR(found.st_mode) else "no regular file"
             raise RecordError(Kind.MISSING_FILE, f"{path}: {what}")
         with open(descriptor, "rb", closefd=False) as file:
             if found.st_size > WHOLE_FILE:

@@ -20,6 +20,8 @@ from imgpipe.tally import Tally
 
 STAGE: Final = "resize"
 
+_SCHEMES: Final = ("http://", "https://")
+
 PATIENCE: Final = 0.5
 """Seconds to wait at the end for writers that closed their output just now and are about to go."""
 
@@ -85,7 +87,7 @@ class Stage:
         try:
             return self._resized(record)
         except RecordError as error:
-            failure = error
+            failure = _with_name(error, record)
         except ImgpipeError:
             raise
         except Exception as error:  # noqa: BLE001 - one record's trouble is never the stream's
@@ -115,6 +117,19 @@ class Stage:
         return records.succeed(record)
 
 
+def _with_name(error: RecordError, record: Record) -> RecordError:
+    """The error, with the user's file in its detail: of such a record nothing else tells which it was."""
+    path = record.get("path")
+    if (
+        record.get("url")
+        or record.get("spooled") is True
+        or not isinstance(path, str)
+        or path in error.detail
+    ):
+        return error
+    return RecordError(error.kind, f"{path}: {error.detail}")
+
+
 def source_path(record: Record, root: os.PathLike[str] | None) -> str:
     """The absolute path of a record's picture.
 
@@ -123,6 +138,8 @@ def source_path(record: Record, root: os.PathLike[str] | None) -> str:
     """
     path = record.get("path")
     if isinstance(path, str) and path:
+        if path.lower().startswith(_SCHEMES):
+            raise RecordError(Kind.MISSING_FILE, f"{path}: a URL, no path; imgpipe fetch downloads it")
         return os.path.abspath(path)
     name = record.get("file_name")
     if not isinstance(name, str) or not name:

@@ -338,3 +338,27 @@ def test_find_feeds_it(tmp_path):
     result = shell(f"find {tmp_path} -name '*.jpg' | imgpipe resize -q -d out | jq -r .path", cwd=tmp_path)
 
     assert str(tmp_path / "out" / "photo_v1.jpg") == result.out.decode().strip(), result.err
+
+
+def test_a_failure_of_a_file_of_the_user_names_it(tmp_path):
+    """Such a record has no URL, and the list of failures no path: the detail tells which file it was."""
+    (tmp_path / "notes 1.txt").write_text("no picture")
+    (tmp_path / "cut.jpg").write_bytes(picture()[:-400])
+
+    result = run_filter("resize", "--ordered", "notes 1.txt", "cut.jpg", cwd=tmp_path)
+
+    assert [record["error"] for record in result.records] == ["not_image", "decode"]
+    for name, record in zip(("notes 1.txt", "cut.jpg"), result.records, strict=True):
+        assert record["detail"].startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [("http://a.com/b.jpg", "imgpipe fetch downloads it"), (".", "find FOLDER -type f -print0")],
+)
+def test_what_is_no_file_is_told_where_it_goes(tmp_path, value, words):
+    """A URL belongs to fetch, and a folder to find."""
+    result = run_filter("resize", value, cwd=tmp_path)
+
+    assert result.records[0]["error"] == "missing_file"
+    assert words in result.records[0]["detail"]

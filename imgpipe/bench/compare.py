@@ -1,4 +1,4 @@
-"""The modes of fetch, one after the other over the same images."""
+"""The modes of fetch, or one at several numbers in flight, one after the other over the same images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WARM_UP: Final = 20
 
 
 def compare(options: BenchOptions, tell: Callable[[str], None]) -> Iterator[Measurement]:
-    """Measure each mode, and yield what it did.
+    """Measure each mode, at each number in flight, and yield what it did.
 
     Args:
         options: What to compare.
@@ -47,11 +47,9 @@ def compare(options: BenchOptions, tell: Callable[[str], None]) -> Iterator[Meas
             measure("async", warm, arguments, options.seconds, environment)
         elif not _write(lines, itertools.islice(_lines(options.file), options.count)):
             raise UsageError("the list is empty; give it URLs or records, one a line")
-        for mode in options.modes:
-            tell(f"mode {mode}")
-            limited = mode != "loop" and options.concurrency is not None
-            own = ["-j", str(options.concurrency)] if limited else []
-            yield measure(mode, lines, arguments + own, options.seconds, environment)
+        for mode, number in options.runs():
+            tell(f"mode {mode}" if number is None else f"mode {mode} -j {number}")
+            yield measure(mode, lines, arguments, options.seconds, environment, number)
 
 
 @contextlib.contextmanager

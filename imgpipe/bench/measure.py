@@ -28,10 +28,11 @@ _PATIENCE: Final = 15.0
 
 @dataclass(slots=True)
 class Measurement:
-    """What one mode did.
+    """What one run of a mode did.
 
     Attributes:
         mode: The mode.
+        concurrency: How many requests in flight it was given; None for its own default.
         images: Images fetched.
         failed: Records that failed or were skipped.
         kinds: Those by their kind.
@@ -42,6 +43,7 @@ class Measurement:
     """
 
     mode: str
+    concurrency: int | None = None
     images: int = 0
     failed: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
@@ -62,9 +64,14 @@ class Measurement:
 
 
 def measure(
-    mode: str, lines: Path, arguments: list[str], seconds: float, environment: Mapping[str, str]
+    mode: str,
+    lines: Path,
+    arguments: list[str],
+    seconds: float,
+    environment: Mapping[str, str],
+    concurrency: int | None = None,
 ) -> Measurement:
-    """Run `imgpipe fetch --mode MODE ARGUMENTS < LINES` and measure it; its files are removed.
+    """Run `imgpipe fetch --mode MODE [-j N] ARGUMENTS < LINES` and measure it; its files are removed.
 
     Args:
         mode: The mode.
@@ -72,12 +79,14 @@ def measure(
         arguments: Further options of the command.
         seconds: After so many it is stopped.
         environment: The environment of the command.
+        concurrency: Requests in flight; None for the mode's own default.
 
     Raises:
         ProcessError: The command ended with an error.
     """
     command = [sys.executable, "-m", "imgpipe", "fetch", "-q", "--mode", mode, *arguments]
-    found = Measurement(mode)
+    command += [] if concurrency is None else ["-j", str(concurrency)]
+    found = Measurement(mode, concurrency)
     started = time.monotonic()
     with lines.open("rb") as stdin, tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(

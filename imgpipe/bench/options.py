@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,12 +27,23 @@ class BenchOptions:
     """Seconds before each answer of the embedded server; 0 for none."""
     size: int = 160_000
     """Bytes of each image of the embedded server; it makes none below 1,024."""
-    concurrency: int | None = None
-    """Requests in flight of every mode but `loop`; None for the mode's own default."""
+    concurrency: tuple[int, ...] = ()
+    """Requests in flight of every mode but `loop`; several make a sweep; none for the mode's own default."""
     spool: Path | None = None
     """Where the images wait to be counted; None for fetch's own default."""
     plot: Path | None = None
     """A picture of the result to be written: PNG, SVG or PDF by its suffix; None for none."""
+
+    @property
+    def is_sweep(self) -> bool:
+        """Whether each mode is measured at several numbers in flight."""
+        return len(self.concurrency) > 1
+
+    def runs(self) -> Iterator[tuple[str, int | None]]:
+        """Each mode with each number in flight that it is to be measured at; None for its own default."""
+        for mode in self.modes:
+            for number in (None,) if mode == "loop" else self.concurrency or (None,):
+                yield mode, number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

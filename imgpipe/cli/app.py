@@ -22,7 +22,7 @@ COMMANDS: Final[dict[str, str]] = {
     "resize": "Resize images.",
     "shard": "Place images in folders or shards.",
     "verify": "Read a data set back and check it.",
-    "bench": "Compare the modes of fetch.",
+    "bench": "Compare the modes of fetch, and find how many requests in flight pay.",
     "demo": "Run the whole pipe on embedded pictures.",
     "clean": "Remove abandoned spools.",
     "help": "Show the page of a command.",

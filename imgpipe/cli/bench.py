@@ -1,4 +1,4 @@
-"""`imgpipe bench`: the modes of fetch compared."""
+"""`imgpipe bench`: the modes of fetch compared, and how many requests in flight pay."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imgpipe.bench import report
 from imgpipe.bench.compare import compare
 from imgpipe.bench.options import MODES, BenchOptions
 from imgpipe.bench.pictures import LEAST_SIZE
-from imgpipe.cli.params import BYTES, COUNT, SECONDS, SECONDS_OR_ZERO
+from imgpipe.cli.params import BYTES, COUNT, SECONDS, SECONDS_OR_ZERO, Counts
 
 DEFAULTS = BenchOptions()
 
@@ -63,9 +63,9 @@ DEFAULTS = BenchOptions()
 @click.option(
     "-j",
     "--concurrency",
-    type=click.IntRange(1, 4096),
-    metavar="N",
-    help="Requests in flight of each mode but loop; without it, the mode's own.",
+    type=Counts(4096),
+    metavar="N[,N...]|N-N",
+    help="Requests in flight, without it the mode's own; several, or a range in doublings, make a sweep.",
 )
 @click.option(
     "--spool", type=click.Path(path_type=Path), metavar="DIR", help="Where images wait to be counted."
@@ -75,13 +75,24 @@ DEFAULTS = BenchOptions()
     "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw the result: .png, .svg or .pdf."
 )
 @click.option("-q", "--quiet", is_flag=True, help="Do not tell what is measured now.")
-def command(modes: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
-    """Compare the modes of fetch.
+def command(
+    modes: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+    concurrency: tuple[int, ...] | None,
+    **options: Any,
+) -> None:
+    """Compare the modes of fetch, or find how many requests in flight pay.
 
     Each mode fetches the same images from an embedded server, or those of FILE: a list of URLs or
-    records, - for standard input.
+    records, - for standard input. With -j 8-256 one mode (async) is measured at 8, 16, 32 ... 256
+    requests in flight, and the least that comes near the best rate is told.
     """
-    wanted = BenchOptions(modes=tuple(dict.fromkeys(modes)) or MODES, **options)
+    numbers = concurrency or ()
+    usual = ("async",) if len(numbers) > 1 else MODES
+    wanted = BenchOptions(modes=tuple(dict.fromkeys(modes)) or usual, concurrency=numbers, **options)
+    if wanted.is_sweep and "loop" in wanted.modes:
+        raise click.UsageError("mode loop has one request in flight; give -j several for the other modes")
     if wanted.file is None and wanted.size < LEAST_SIZE:
         raise click.BadParameter(f"the smallest image has {LEAST_SIZE} bytes", param_hint="--size")
     if wanted.plot is not None:

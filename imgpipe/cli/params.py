@@ -93,8 +93,62 @@ class SecondsRange(click.ParamType[tuple[float, float]]):
         return float(found[1]), float(found[2] or found[1])
 
 
+class Counts(click.ParamType[tuple[int, ...]]):
+    """One number, several, or a range of them in doublings: `64`, `8,32,64`, `8-256`.
+
+    Args:
+        most: The largest number.
+    """
+
+    name = "numbers"
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """The numbers, each once, in rising order."""
+        if isinstance(value, tuple):
+            return value
+        text = str(value).strip()
+        ends = re.fullmatch(r"(\d{1,9})-(\d{1,9})", text)
+        if ends:
+            first, last = int(ends[1]), int(ends[2])
+            found = {last, *(first << step for step in range(64) if first << step <= last)}
+            good = 1 <= first <= last
+        else:
+            good = bool(re.fullmatch(r"\d{1,9}(,\d{1,9})*", text))
+            found = {int(part) for part in text.split(",")} if good else set()
+        if not good or not 1 <= min(found) <= max(found) <= self._most:
+            self.fail(
+                f"{value!r} is no number from 1 to {self._most}; write 64, or 8,32,64, or 8-256 for doublings",
+                param,
+                ctx,
+            )
+        return tuple(sorted(found))
+
+
+class Share(click.ParamType[float]):
+    """A share of a whole: `0.95` or `95%`."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The share, from 0 to 1."""
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})(%?)", str(value).strip())
+        # Not divided by 100: 99.9% is then the nearest number to 0.999, as the share of 999 in 1000 is.
+        share = float(found[1] + ("e-2" if found[2] else "")) if found else -1.0
+        if not 0 <= share <= 1:
+            self.fail(f"{value!r} is no share; write 0.95 or 95%", param, ctx)
+        return share
+
+
 BYTES: Final = ByteCount()
 COUNT: Final = Count()
 SECONDS: Final = Seconds()
 SECONDS_OR_ZERO: Final = Seconds(zero=True)
 SECONDS_RANGE: Final = SecondsRange()
+SHARE: Final = Share()

@@ -49,8 +49,38 @@ def test_the_table_has_a_line_a_mode():
     lines = result.out.decode().splitlines()
     assert lines[0] == "up to 30 images of 3 kB from the embedded server, 10 ms latency"
     assert {line.split()[0] for line in lines[3:]} == {"async", "loop"}
-    assert result.err.splitlines()[-2:] == ["imgpipe bench: mode loop", "imgpipe bench: mode async"]
+    assert result.err.splitlines()[-2:] == ["imgpipe bench: mode loop", "imgpipe bench: mode async -j 4"]
     assert run_filter(*QUICK, "-q", "--mode", "async").err == ""
+
+
+def test_several_numbers_in_flight_make_a_sweep(tmp_path):
+    """One mode is measured at each of them in rising order, and the knee of its curve is told and drawn."""
+    found = as_json(run_filter(*QUICK, "-j", "1-4", "--json", "--plot", tmp_path / "sweep.png"))
+    assert [(one["mode"], one["concurrency"]) for one in found["modes"]] == [
+        ("async", 1),
+        ("async", 2),
+        ("async", 4),
+    ]
+    assert all(one["images"] == 30 for one in found["modes"])
+    [told] = found["knees"]
+    rates = {one["concurrency"]: one["images_per_second"] for one in found["modes"]}
+    assert told["images_per_second"] == rates[told["concurrency"]]
+    assert told["best_images_per_second"] == max(rates.values())
+    with Image.open(tmp_path / "sweep.png") as chart:
+        assert chart.width > 1000
+
+
+def test_a_sweep_tells_its_knee_in_words():
+    """Below the table of a sweep stands a line a mode, which names the number in flight to use."""
+    result = run_filter(*QUICK, "-q", "-j", "4,1", "--mode", "threads", "--mode", "async")
+    lines = result.out.decode().splitlines()
+    assert [line.split()[:2] for line in lines[3:7]] == [
+        ["threads", "1"],
+        ["threads", "4"],
+        ["async", "1"],
+        ["async", "4"],
+    ]
+    assert [line.split(" -j ")[0] for line in lines[7:]] == ["knee: threads", "knee: async"]
 
 
 def test_a_mode_whose_time_is_up_is_stopped_and_counts():
@@ -101,6 +131,11 @@ def test_nothing_is_left_behind(tmp_path):
         (["-"], 2, ["the list is empty"]),
         (["--size", "1000"], 2, ["1024"]),
         (["--mode", "magic"], 2, ["magic"]),
+        (["-j", "8,16", "--mode", "loop"], 2, ["loop", "one request in flight"]),
+        (["-j", "16-8"], 2, ["16-8", "8-256"]),
+        (["-j", "0,8"], 2, ["0,8", "from 1 to 4096"]),
+        (["-j", "8,,9"], 2, ["8,,9", "8,32,64"]),
+        (["-j", "8-5000"], 2, ["8-5000", "4096"]),
         (["--plot", "a.bmp"], 2, [".png"]),
         (["--plot", "a.png/b.png"], 4, ["a.png/b.png"]),
         (["--plot", "f.png"], 4, ["f.png", "folder"]),
@@ -160,6 +195,35 @@ def measurements():
     ]
 
 
+def sweep():
+    rates = {8: 100.0, 16: 190.0, 32: 195.0, 64: 180.0}
+    return [Measurement("async", number, images=int(rate), seconds=1.0) for number, rate in rates.items()]
+
+
+def test_a_sweep_is_told_in_its_order():
+    """The table of a sweep has a column of numbers in flight, and its notes name the run that failed."""
+    found = [*sweep(), Measurement("threads", 8, failed=1, kinds=Counter(dns=1)), Measurement("threads", 16)]
+    assert [line.split()[:2] for line in report.table(found)] == [
+        ["mode", "-j"],
+        *[["async", f"{number}"] for number in (8, 16, 32, 64)],
+        ["threads", "8"],
+        ["threads", "16"],
+    ]
+    assert report.notes(found) == [
+        "threads -j 8 failed: 1 dns",
+        (
+            "knee: async -j 16: 190.0 images/s, 97% of the best rate (195.0 with -j 32); "
+            "the least in flight that reaches 95%"
+        ),
+        "knee: threads: no image came at any number in flight",
+    ]
+    knees = report.as_object(found, BenchOptions())["knees"]
+    assert [(one["mode"], one["concurrency"], one["best_concurrency"]) for one in knees] == [
+        ("async", 16, 32),
+        ("threads", None, None),
+    ]
+
+
 def test_the_fastest_mode_comes_first():
     """The table is ranked; what is not known is a dash."""
     lines = report.table(measurements())
@@ -180,6 +244,10 @@ def test_the_fastest_mode_comes_first():
 def test_any_name_and_any_rates_can_be_drawn(tmp_path, suffix):
     """Neither a formula in a name nor a character without a glyph nor modes without an image stop it."""
     path = tmp_path / f"chart{suffix}"
+    nothing = [Measurement("threads", 8), Measurement("threads", 16)]
+    plot.draw([*sweep(), *nothing], "lines of $x^2 中.txt", path)
+    plot.draw(nothing, "", path)
+    assert path.stat().st_size > 3000
     plot.draw(measurements(), "lines of $x^2 中.txt", path)
     plot.draw(measurements()[1:2], "", path)
     assert path.stat().st_size > 3000

@@ -22,8 +22,8 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]{0,252}[A-Za-z0-9_.])?
 _LONGEST: Final = 253 + 6
 """Characters of the longest host (RFC 1035 §2.3.4) with a port."""
 
-_REMEMBERED: Final = 1 << 15
-"""Hosts whose names are not worked out anew: at 300 bytes each, 10 MB."""
+_REMEMBERED: Final = 1 << 14
+"""Hosts whose names are not worked out anew: at 300 bytes each, 5 MB."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import re
 from typing import Any
 
 import click
 
+from imgpipe import console
 from imgpipe.cli.stage import Common, common_options, run_streams
 from imgpipe.errors import Exit
+from imgpipe.read.balance import Balance
 from imgpipe.read.opening import Inputs
-from imgpipe.read.options import FORMATS, ReadOptions
+from imgpipe.read.options import BY_HOST, BY_LINE, FORMATS, MOST_PARTS, ReadOptions
 from imgpipe.read.run import run
 from imgpipe.stream import CHUNK
 
@@ -31,6 +34,24 @@ class Names(click.ParamType[tuple[str, ...]]):
         except csv.Error as error:
             self.fail(f"{value!r} is no list of names: {error}", param, ctx)
         return tuple(name for name in row if name)
+
+
+class Part(click.ParamType[tuple[int, int]]):
+    """`I/N`: one of N parts, counted from 1 or from 0; 0 and N are the same one."""
+
+    name = "part"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """The part from 0 to N - 1, and N."""
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", value.strip())
+        part, parts = (int(found[1]), int(found[2])) if found else (0, 0)
+        if not 1 <= parts <= MOST_PARTS or part > parts:
+            self.fail(f"{value!r} is no part; write 3/8, with at most {MOST_PARTS} parts", param, ctx)
+        return part % parts, parts
 
 
 @click.command("read")
@@ -57,6 +78,18 @@ class Names(click.ParamType[tuple[str, ...]]):
     metavar="N",
     help="Leave out the first N rows.",
 )
+@click.option("--part", type=Part(), metavar="I/N", help="Write only the I-th of N parts.")
+@click.option(
+    "--part-by",
+    type=click.Choice((BY_HOST, BY_LINE)),
+    default=BY_HOST,
+    show_default=True,
+    help="What stays together: all URLs of a host, or nothing, for even parts.",
+)
+@click.option(
+    "--parts", type=click.IntRange(1, MOST_PARTS), metavar="N", help="Write all N parts into --into."
+)
+@click.option("--into", metavar="DIR", help="The folder for the files of --parts.")
 @common_options
 def command(common: Common, **options: Any) -> Exit:
     """Turn tables into records.
@@ -65,11 +98,22 @@ def command(common: Common, **options: Any) -> Exit:
     columns, and the other columns. Without FILE, or where it is -, standard input is read.
     """
     wanted = ReadOptions(null=common.null, **options)
+    if (wanted.parts is None) != (wanted.into is None):
+        raise click.UsageError("--parts N and --into DIR go together")
+    if wanted.part is not None and wanted.parts is not None:
+        raise click.UsageError("--part writes one part, --parts all of them; give one of the two")
+    parts = wanted.parts or (wanted.part[1] if wanted.part else 0)
+    balance = Balance(parts) if parts else None
     reads_stdin = not wanted.files or "-" in wanted.files
-    return run_streams(
+    code = run_streams(
         "read",
         common,
-        lambda stop, emit: run(Inputs(wanted.files, stop, emit), emit, wanted),
+        lambda stop, emit: run(Inputs(wanted.files, stop, emit), emit, wanted, balance),
+        output=wanted.into is None,
         gather=CHUNK,
         waits_for="a table" if reads_stdin else None,
     )
+    if balance is not None and not common.quiet:
+        told = balance.of_part(wanted.part[0]) if wanted.part else balance.of_all()
+        console.say(f"imgpipe read: {told}")
+    return code

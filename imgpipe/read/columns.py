@@ -7,18 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from imgpipe.errors import Kind, RecordError, UsageError, safe
+from imgpipe.fields import LOCAL, USUAL, usual
 from imgpipe.read.options import ReadOptions
 from imgpipe.records import Record
-
-USUAL: Final[dict[str, tuple[str, ...]]] = {
-    "url": ("url", "urls", "URL", "image_url"),
-    "key": ("key", "name", "names"),
-    "caption": ("caption", "text", "TEXT"),
-}
-"""The names under which a column is found where none is given, the likeliest first."""
-
-_LOCAL: Final = frozenset({"path", "file_name"})
-"""A table with such a column is work for the later stages, and needs no URL."""
 
 _NAMED_AT_MOST: Final = 50
 """Columns that a message names."""
@@ -99,11 +90,11 @@ def _roles(names: Sequence[str], options: ReadOptions, where: str, *, lenient: b
             roles[role] = name
         elif name is not None and (role == "url" or not lenient):
             raise missing(name, names, where)
-    for role, usual in USUAL.items():
-        spare = [name for name in usual if name in names and name not in roles.values()]
-        if given[role] is None and spare:
-            roles[role] = spare[0]
-    if "url" not in roles and not _LOCAL & set(names):
+    for role, name in given.items():
+        spare = usual(role, names, roles.values()) if name is None else None
+        if spare is not None:
+            roles[role] = spare
+    if "url" not in roles and not LOCAL & set(names):
         raise UsageError(
             f"{where} has no column named {' or '.join(USUAL['url'])}; "
             f"choose one with --url-col; its columns are: {_listed(names)}"

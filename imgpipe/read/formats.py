@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from imgpipe.read.columns import USUAL
+from imgpipe.fields import USUAL
 from imgpipe.read.options import ReadOptions
 
 _SUFFIXES: Final = {

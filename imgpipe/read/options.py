@@ -8,6 +8,12 @@ from typing import Final
 FORMATS: Final = ("auto", "txt", "csv", "tsv", "json", "jsonl", "parquet")
 """The forms of a table."""
 
+BY_HOST: Final = "host"
+BY_LINE: Final = "line"
+
+MOST_PARTS: Final = 100_000
+"""Parts at the most: their names have five digits."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
@@ -31,3 +37,11 @@ class ReadOptions:
     """Rows to leave out first, over all files."""
     null: bool = False
     """Lines of `txt` and `jsonl` end with NUL instead of LF."""
+    part: tuple[int, int] | None = None
+    """Write only part I of N, I from 0 to N - 1; None for all."""
+    part_by: str = BY_HOST
+    """What decides the part of a record: `host` of its URL, or `line`, its number."""
+    parts: int | None = None
+    """Parts to write into `into`."""
+    into: str | None = None
+    """The folder for the parts; None writes to standard output."""

@@ -7,10 +7,13 @@ from typing import Final
 
 from imgpipe.errors import Kind, RecordError, UsageError
 from imgpipe.read import delimited, formats, json_array, lines, parquet
+from imgpipe.read.balance import Balance
+from imgpipe.read.into import PartFiles
 from imgpipe.read.opening import Inputs, Table
 from imgpipe.read.options import ReadOptions
+from imgpipe.read.parts import place
 from imgpipe.read.rows import Row
-from imgpipe.records import Record, fail, is_over
+from imgpipe.records import Record, dump, fail, is_over
 from imgpipe.stream import CutShort, Emit
 from imgpipe.tally import Tally
 
@@ -24,14 +27,24 @@ _PARSERS: Final[dict[str, Callable[[Table, ReadOptions], Iterator[Row]]]] = {
 }
 
 
-def run(inputs: Inputs, emit: Emit, options: ReadOptions) -> Tally:
+def run(inputs: Inputs, emit: Emit, options: ReadOptions, balance: Balance | None = None) -> Tally:
     """Write a record for each row of each table; one that cannot be read becomes a failed record.
+
+    Args:
+        inputs: The tables.
+        emit: Takes each record; where all parts go into a folder, it only counts them.
+        options: What is wanted.
+        balance: Counts the records of all parts, where any are wanted.
 
     Raises:
         UsageError: A table cannot be read at all, or not further; what came before is written.
+        OutputError: The folder for the parts cannot be written to.
     """
     try:
-        _all(inputs, emit, options)
+        if options.into is not None:
+            _write_parts(inputs, emit, options, balance)
+        else:
+            _write(inputs, emit, options, balance)
     except UsageError:
         emit.flush()
         raise
@@ -40,7 +53,42 @@ def run(inputs: Inputs, emit: Emit, options: ReadOptions) -> Tally:
     return emit.tally
 
 
-def _all(inputs: Inputs, emit: Emit, options: ReadOptions) -> None:
+def _write(inputs: Inputs, emit: Emit, options: ReadOptions, balance: Balance | None) -> None:
+    if options.part is None:
+        for _, record in _records(inputs, options):
+            emit(record)
+        return
+    assert balance is not None
+    wanted, parts = options.part
+    for number, record in _records(inputs, options):
+        part, host = place(record, number, parts, options.part_by)
+        balance.add(part, host)
+        if part == wanted:
+            emit(record)
+
+
+def _write_parts(inputs: Inputs, emit: Emit, options: ReadOptions, balance: Balance | None) -> None:
+    assert options.into is not None
+    assert options.parts is not None
+    assert balance is not None
+    published = False
+    try:
+        with PartFiles(options.into, options.parts) as files:
+            for number, record in _records(inputs, options):
+                part, host = place(record, number, options.parts, options.part_by)
+                balance.add(part, host)
+                files.put(part, dump(record))
+                emit(record)
+            if not inputs.stop.requested:
+                files.publish()
+                published = True
+    finally:
+        if not published:
+            emit.tally.void()
+
+
+def _records(inputs: Inputs, options: ReadOptions) -> Iterator[tuple[int, Record]]:
+    """The records that are wanted, each with its number among all, from 1."""
     if options.limit == 0:
         return
     stop, taken = inputs.stop, 0
@@ -52,7 +100,7 @@ def _all(inputs: Inputs, emit: Emit, options: ReadOptions) -> None:
             continue
         taken += 1
         if taken > options.skip:
-            emit(_record(row, number))
+            yield taken, _record(row, number)
         # Before the next row is asked for: it may be long in coming.
         if taken == last:
             return

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from typing import Final
 
 from imgpipe.errors import OutputError
+from imgpipe.files import sync_file_system
 
 _FEW: Final = 64
 """Files up to which each is waited for by itself (1.2 ms each); more are quicker all at once."""
@@ -23,20 +23,6 @@ def sync_file(path: str, folder: int | None = None) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def sync_file_system(descriptor: int) -> None:
-    """Wait for the whole file system of an open file: syncfs(2), which Python has no name for.
-
-    Raises:
-        OSError: The disk failed.
-    """
-    library = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(library, "syncfs"):
-        os.sync()
-    elif library.syncfs(descriptor):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
 
 
 class Unsynced:

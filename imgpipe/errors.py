@@ -195,6 +195,10 @@ class UsageError(ProcessError):
     exit_code = Exit.USAGE
 
 
+class IncompleteError(ProcessError):
+    """The input ended before all of it had come: a stage before was stopped. Running it again goes on."""
+
+
 class OutputError(ProcessError):
     """The output cannot be written: a full disk, a folder without permission, a closed stream."""
 

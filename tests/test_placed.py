@@ -5,7 +5,8 @@ import json
 import pytest
 
 from imgpipe.errors import UsageError
-from imgpipe.placed import Counts, Done, read_records
+from imgpipe.counts import Counts
+from imgpipe.placed import Done, read_records
 
 
 def write(path, *lines, end="\n"):

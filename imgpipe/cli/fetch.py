@@ -236,6 +236,7 @@ def _pins(
     type=click.Path(path_type=Path),
     help="Leave out what OUT, made by shard, holds already or failed for good; repeatable.",
 )
+@click.option("--part", metavar="NAME", help="With --resume: the one part of OUT to read.")
 @click.option("--retry-failed", is_flag=True, help="With --resume: try again what failed for good.")
 @common_options
 def command(

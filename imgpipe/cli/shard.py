@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from imgpipe.cli.params import BYTES, COUNT
+from imgpipe.cli.params import BYTES, COUNT, SECONDS_OR_ZERO
 from imgpipe.cli.stage import Common, common_options, grace_option, run_stage
 from imgpipe.errors import Exit
 from imgpipe.shard import ShardOptions, run
@@ -64,6 +64,18 @@ from imgpipe.stream import CHUNK
     default="shard",
     show_default=True,
     help="What must be on the disk before the run goes on.",
+)
+@click.option("--part", metavar="NAME", help="Write one part of OUT, complete or to be continued.")
+@click.option(
+    "--input", type=click.Path(), metavar="FILE", help="With --part: the part's whole input, a line a record."
+)
+@click.option(
+    "--wait",
+    type=SECONDS_OR_ZERO,
+    default=0.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds to wait for another shard on the same OUT or part.",
 )
 @click.option("--failed", metavar="FILE", help="Keep failed records in FILE, not in OUT.")
 @click.option("--emit", "emits", is_flag=True, help="Write the records to standard output too.")

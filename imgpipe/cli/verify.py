@@ -6,6 +6,7 @@ import os
 
 import click
 
+from imgpipe.cli.params import COUNT
 from imgpipe.cli.stage import Common, run_streams
 from imgpipe.errors import Exit
 from imgpipe.verify.options import VerifyOptions
@@ -20,10 +21,13 @@ from imgpipe.verify.options import VerifyOptions
     metavar="N",
     help="Images decoded at a time; by default as many as there are cores.",
 )
+@click.option("--parts", type=COUNT, metavar="N", help="How many parts OUT should have.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
 @click.option("-v", "--verbose", is_flag=True, help="A summary even where another program reads the faults.")
 @click.option("--log", metavar="FILE", type=click.Path(dir_okay=False), help="Append a line a fault to FILE.")
-def command(out: str, jobs: int | None, quiet: bool, verbose: bool, log: str | None) -> Exit:
+def command(
+    out: str, jobs: int | None, parts: int | None, quiet: bool, verbose: bool, log: str | None
+) -> Exit:
     """Read the data set OUT back, and write a record for each fault.
 
     Exits 3 if there is any.
@@ -31,6 +35,6 @@ def command(out: str, jobs: int | None, quiet: bool, verbose: bool, log: str | N
     from imgpipe.verify.run import run  # noqa: PLC0415 - loads Pillow, which --help does not need
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    options = VerifyOptions(out=out, jobs=jobs or cores)
+    options = VerifyOptions(out=out, jobs=jobs or cores, parts=parts)
     common = Common(quiet=quiet, verbose=verbose, log=log, fail=True, ordered=True, null=False)
     return run_streams("verify", common, lambda stop, emit: run(stop, emit, options), waits_for=None)

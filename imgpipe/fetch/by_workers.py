@@ -27,7 +27,6 @@ from imgpipe.fetch.handover import pack_options
 from imgpipe.fetch.loops import next_batch, run_loop
 from imgpipe.fetch.options import FetchOptions
 from imgpipe.fetch.worker import FATAL
-from imgpipe.placed import Done
 from imgpipe.records import Record
 from imgpipe.stream import Emit, Source
 from imgpipe.tally import Tally
@@ -141,11 +140,12 @@ class _Run:
             concurrency=-(-options.concurrency // options.workers),
             ordered=False,
             resume=(),
+            part=None,
             retry_failed=False,
         )
         self._workers = [_Worker(share) for _ in range(options.workers)]
         self._window = Window(4 * options.concurrency if options.ordered else None)
-        self._done = Done(options.resume, retry_failed=options.retry_failed) if options.resume else None
+        self._done = options.done_before()
         self._room = trio.lowlevel.ParkingLot()
         self._writing = trio.CapacityLimiter(1)
         self._places = 0

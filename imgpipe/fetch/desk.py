@@ -15,7 +15,6 @@ from imgpipe.fetch.advice import on_first
 from imgpipe.fetch.jobs import Job
 from imgpipe.fetch.options import FetchOptions
 from imgpipe.fetch.scheduler import Scheduler
-from imgpipe.placed import Done
 from imgpipe.records import Record
 from imgpipe.tally import Tally
 from imgpipe.window import Window
@@ -36,7 +35,7 @@ class Desk:
         self._rng = rng if rng is not None else random.Random()  # noqa: S311 - jitter is no secret
         self._scheduler = Scheduler(options, self._rng)
         self._window = Window(4 * options.concurrency if options.ordered else None)
-        self._done = Done(options.resume, retry_failed=options.retry_failed) if options.resume else None
+        self._done = options.done_before()
         self._first = True
         self.input_over = False
 

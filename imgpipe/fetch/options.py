@@ -12,6 +12,8 @@ from typing import Final
 
 from imgpipe import __version__
 from imgpipe.errors import UsageError
+from imgpipe.layout import check_part
+from imgpipe.placed import Done
 
 USER_AGENT: Final = f"imgpipe/{__version__} (+https://pypi.org/project/imgpipe/)"
 """Who asks: name, version and where to read about it, as RFC 9110 §10.1.5 recommends to robots."""
@@ -98,6 +100,9 @@ class FetchOptions:
     """The spool; None for the default one."""
     resume: tuple[Path, ...] = ()
     """Outputs of `shard` whose records are left out."""
+    part: str | None = None
+    """The one part of `resume` to read; None for everything there. In a complete part no failure is tried
+    again."""
     retry_failed: bool = False
     """Whether `resume` takes records that failed for good again."""
     ordered: bool = False
@@ -112,6 +117,18 @@ class FetchOptions:
             raise UsageError("--robots needs the extra robots: pip install 'imgpipe[robots]'")
         if self.retry_failed and not self.resume:
             raise UsageError("--retry-failed goes with --resume OUT")
+        if self.part is not None:
+            check_part(self.part)
+            if not self.resume:
+                raise UsageError("--part goes with --resume OUT: it names the part of OUT to read")
+
+    def done_before(self) -> Done | None:
+        """What `resume` leaves out; None without it.
+
+        Raises:
+            UsageError: It cannot be read.
+        """
+        return Done(self.resume, part=self.part, retry_failed=self.retry_failed) if self.resume else None
 
     @property
     def look_ahead(self) -> int:

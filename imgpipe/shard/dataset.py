@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
+from imgpipe import media
 from imgpipe.errors import UsageError
-from imgpipe.placed import HIDDEN, METADATA, SHARD_SUFFIXES
+from imgpipe.layout import DATASET, METADATA, SHARD_SUFFIXES
 from imgpipe.records import Record
 from imgpipe.shard.columns import EXTRA, OWN, TYPES, Columns, columns_of
 from imgpipe.shard.options import ShardOptions
 from imgpipe.shard.store import Store
 
-DATASET: Final = "dataset.json"
-
 
 class DataSet:
     """The fixed part of a data set, kept in `OUT/__imgpipe__/dataset.json` from the first image on.
+
+    That of a data set in parts is written once, by the part that comes first, and holds for all of them.
 
     Args:
         out: The data set's folder, locked.
@@ -34,24 +35,33 @@ class DataSet:
         self._kept: dict[str, Any] = {}
         self.is_new = not any(_is_data(name) for name in out.names())
         """Whether nothing is placed in OUT yet."""
-        if not self.is_new:
-            self._read()
+        self._in_parts = out.layout.part is not None
+        data = out.read(DATASET)
+        if data is not None:
+            self._read(data)
+        elif not self.is_new and not (options.format == "files" and METADATA in out.names()):
+            raise UsageError(f"{out.path} holds a data set already, without {out.where(DATASET)}")
 
-    def _read(self) -> None:
-        where = f"{self._out.path}/{HIDDEN}/{DATASET}"
-        data = self._out.read(DATASET)
-        if data is None:
-            if self._options.format == "files" and METADATA in self._out.names():
-                return
-            raise UsageError(f"{self._out.path} holds a data set already, without {where}")
+    def _read(self, data: bytes) -> None:
+        where = self._out.where(DATASET)
         try:
-            self._kept = orjson.loads(data)
-            columns = tuple(self._kept["columns"].items())
+            kept = orjson.loads(data)
+            columns = tuple(kept["columns"].items())
             known = all(kind in TYPES for _, kind in columns)
         except (ValueError, KeyError, TypeError, AttributeError):
             known = False
         if not known:
             raise UsageError(f"{where} cannot be read")
+        if bool(kept.get("parts")) is not self._in_parts:
+            raise UsageError(
+                f"{where} tells of a data set that is not in parts: choose another folder for --part"
+                if self._in_parts
+                else f"{self._out.path} holds a data set in parts: name one with --part, or choose another folder"
+            )
+        if self.is_new and not self._in_parts:
+            # A run that placed nothing fixed nothing.
+            return
+        self._kept = kept
         if self._kept.get("format") != self._options.format:
             held = self._kept.get("format")
             raise UsageError(
@@ -89,8 +99,24 @@ class DataSet:
             asked = self._options.columns
             self._columns = Columns(asked if asked is not None else columns_of(first))
         if not self._kept:
-            self.keep()
+            if self._in_parts:
+                self._fix(first)
+            else:
+                self.keep()
         return self._columns
+
+    def _fix(self, first: Record) -> None:
+        """Write down what holds for all parts, or take what another part wrote meanwhile."""
+        assert self._columns is not None, "the caller has set them"
+        self._kept = {
+            "parts": True,
+            "format": self._options.format,
+            "columns": dict(self._columns.user),
+            "extension": media.extension(first["media_type"]),
+            "captions": "caption" in first,
+        }
+        if not self._out.create(DATASET, orjson.dumps(self._kept, option=orjson.OPT_INDENT_2)):
+            self._read(self._out.read(DATASET) or b"")
 
     def keep(self, **more: Any) -> None:
         """Write down what is fixed, with whatever else a format needs to know in its next run."""
@@ -99,6 +125,11 @@ class DataSet:
         columns = dict(self._columns.user) if self._columns is not None else {}
         self._kept = {**self._kept, **more, "format": self._options.format, "columns": columns}
         self._out.replace(DATASET, orjson.dumps(self._kept, option=orjson.OPT_INDENT_2))
+
+    @property
+    def captions(self) -> bool | None:
+        """Whether each sample of a tar has a caption of its own; None where the first tar shows it."""
+        return None if self.is_new and not self._in_parts else bool(self.get("captions"))
 
     def get(self, name: str) -> Any:
         """What `keep` was told about `name`; None where nothing was."""

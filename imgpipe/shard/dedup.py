@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 from imgpipe.errors import Kind, RecordError
 from imgpipe.records import Record
@@ -62,8 +62,8 @@ class Dedup:
         Raises:
             RecordError: `duplicate`, or what keeps the file from being read.
         """
-        if self._field == "sha256" and not _is_digest(record.get("sha256")):
-            record["sha256"] = images.look(record).digest()
+        if self._field == "sha256":
+            images.fill_digest(record)
         number = self._number(record)
         if number is not None and number in self._known:
             what = "URL" if self._field == "url" else "digest"
@@ -78,7 +78,3 @@ class Dedup:
     def _number(self, record: Record) -> int | None:
         value = record.get(self._field)
         return hash(value) & _MASK if isinstance(value, str) and value else None
-
-
-def _is_digest(value: Any) -> bool:
-    return isinstance(value, str) and len(value) == 64

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from imgpipe import files, placed, records
+from imgpipe import counts, files, placed, records
+from imgpipe.counts import Counts
 from imgpipe.errors import OutputError, UsageError
-from imgpipe.placed import FAILED, FAILED_NOW, HIDDEN, Counts
+from imgpipe.layout import FAILED, FAILED_NOW
 from imgpipe.records import Record
 from imgpipe.shard.outfolder import write_all
 from imgpipe.shard.store import Store
@@ -43,10 +44,11 @@ class Failures:
         self._out = out
         self._fsync = fsync
         self._target = _target(target) if target is not None else None
-        self.path = self._target or f"{out.path}/{HIDDEN}/{FAILED}"
-        if FAILED_NOW in out.names(hidden=True):
+        self._name, self._now = out.layout.hidden(FAILED), out.layout.hidden(FAILED_NOW)
+        self.path = self._target or out.where(self._name)
+        if self._now in out.names(hidden=True):
             self._merge(out.rows)
-        self._aside = out.journal(FAILED_NOW, records.dump({"since": mark}))
+        self._aside = out.journal(self._now, records.dump({"since": mark}))
         flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         self._file = os.open(self._aside, flags)
 
@@ -68,6 +70,15 @@ class Failures:
         os.close(self._file)
         self._merge(lambda _: placed.read_records(Path(self._aside)))
 
+    def drop(self) -> None:
+        """Give up what this run added."""
+        os.close(self._file)
+        self._out.remove(self._now)
+
+    def records(self) -> Iterator[Record]:
+        """The list as the last run left it."""
+        return self._old()
+
     def _merge(self, aside: Callable[[str], Iterator[Record]]) -> None:
         temporary = self._out.temporary()
         if self._target is not None:
@@ -84,27 +95,31 @@ class Failures:
             files.unlink_quietly(temporary)
             raise OutputError(f"cannot write to {self.path}: {error.strerror}") from error
         if self._target is None:
-            self._out.publish(temporary, FAILED, hidden=True, fsync=self._fsync)
-        self._out.remove(FAILED_NOW)
+            self._out.publish(temporary, self._name, hidden=True, fsync=self._fsync)
+        self._out.remove(self._now)
 
     def _old(self) -> Iterator[Record]:
-        return placed.read_records(Path(self._target)) if self._target is not None else self._out.rows(FAILED)
+        return (
+            placed.read_records(Path(self._target))
+            if self._target is not None
+            else self._out.rows(self._name)
+        )
 
     def _merged(self, aside: Callable[[str], Iterator[Record]]) -> Iterator[Record]:
-        now = aside(FAILED_NOW)
+        now = aside(self._now)
         mark: Any = next(now, {}).get("since")
         old = Counts()
         size = 0
         for record in self._old():
-            old.add(_identity(record))
+            old.add(identity_of(record))
             size += 1
         if size:
             _cancel(old, self._out.since(mark) if isinstance(mark, dict) else ())
             _cancel(old, now)
             for record in self._old():
-                if old.take(_identity(record)):
+                if old.take(identity_of(record)):
                     yield record
-            now = aside(FAILED_NOW)
+            now = aside(self._now)
             next(now, None)
         yield from now
 
@@ -112,12 +127,13 @@ class Failures:
 def _cancel(old: Counts, done: Iterable[Record]) -> None:
     """Each record that was placed, or failed anew, stands for one old failure of the same identity."""
     for record in done:
-        old.take(_identity(record))
+        old.take(identity_of(record))
 
 
-def _identity(record: Record) -> int:
+def identity_of(record: Record) -> int:
+    """A number for a record that is over, the same throughout this process."""
     if "url" in record:
-        return placed.identity(record)
+        return counts.identity(record)
     # A line that could not be parsed has nothing but what its detail shows of it.
     return hash((None, record.get("error"), str(record.get("detail")))) & 0xFFFF_FFFF_FFFF_FFFF
 

@@ -67,7 +67,9 @@ class Folders:
             OutputError: OUT cannot be written.
         """
         image = images.look(record)
-        stem = names.stem(record, self._options.name_format, self._metadata.count, image.digest)
+        stem = names.stem(
+            record, self._options.name_format, names.index_stem(self._metadata.count), image.digest
+        )
         folder = self._open_folder()
         source = self._moves.source(image)
         record.update(bytes=source.size, media_type=image.media_type, shard=folder_name(self._number))

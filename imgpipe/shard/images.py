@@ -14,6 +14,7 @@ from imgpipe import media, spool
 from imgpipe.errors import Kind, RecordError
 from imgpipe.records import Record
 
+_SHA256_DIGITS: Final = 64
 _BLOCK: Final = 1 << 20
 """Bytes read at a time."""
 
@@ -86,6 +87,17 @@ def look(record: Record) -> Image:
     if media_type is None or not found.st_size:
         raise RecordError(Kind.NOT_IMAGE, f"{path} is no image of a known kind")
     return Image(path, owned, found.st_size, found.st_ino, stat.S_IMODE(found.st_mode), media_type)
+
+
+def fill_digest(record: Record) -> None:
+    """Give a record that has no SHA-256 that of its file.
+
+    Raises:
+        RecordError: The file cannot be read.
+    """
+    found = record.get("sha256")
+    if not (isinstance(found, str) and len(found) == _SHA256_DIGITS):
+        record["sha256"] = look(record).digest()
 
 
 def _open(path: str, owned: bool) -> int:

@@ -16,9 +16,9 @@ from typing import Final
 
 import orjson
 
-from imgpipe import placed
 from imgpipe.errors import OutputError, UsageError
-from imgpipe.placed import METADATA, NOTE, Note
+from imgpipe.layout import METADATA, NOTE
+from imgpipe.note import Note, parse_note
 from imgpipe.records import Record
 from imgpipe.shard.outfolder import OutFolder, write_all
 
@@ -41,7 +41,7 @@ class Metadata:
     def __init__(self, out: OutFolder) -> None:
         self._out = out
         self._where = f"{out.path}/{METADATA}"
-        self._note = out.open_file(NOTE, os.O_RDWR | os.O_CREAT, hidden=True)
+        self._note = out.open_file(out.layout.hidden(NOTE), os.O_RDWR | os.O_CREAT, hidden=True)
         self._file: int | None = None
         self.count = 0
         self.size = 0
@@ -174,4 +174,4 @@ class Metadata:
         self.size = end
 
     def _read_note(self) -> Note | None:
-        return placed.parse_note(os.pread(self._note, os.fstat(self._note).st_size, 0))
+        return parse_note(os.pread(self._note, os.fstat(self._note).st_size, 0))

@@ -18,9 +18,13 @@ _ASCII_LENGTH: Final = 80
 """Characters: a plain tar header has room for 100, with suffix and extension."""
 
 
-def index_stem(index: int) -> str:
-    """The name by the counter of the images in a data set, from 0."""
-    return f"{index:0{_INDEX_DIGITS}d}"
+def index_stem(index: int, part: str | None = None) -> str:
+    """The name by the counter of the images in a data set, from 0, or in a part of one.
+
+    Names in shards are keys of samples, which no two parts may share, and end at a dot.
+    """
+    stem = f"{index:0{_INDEX_DIGITS}d}"
+    return stem if part is None else f"{part.replace('.', '_')}-{stem}"
 
 
 def folder_name(number: int) -> str:
@@ -28,37 +32,37 @@ def folder_name(number: int) -> str:
     return f"{number:05d}"
 
 
-def stem(record: Record, name_format: str, index: int, digest: Callable[[], str]) -> str:
+def stem(record: Record, name_format: str, counter: str, digest: Callable[[], str]) -> str:
     """The name without extension that a record asks for.
 
     Args:
         record: The record.
         name_format: One of `options.NAME_FORMATS`.
-        index: The number of images in the data set so far.
+        counter: The name by the counter (see `index_stem`).
         digest: Gives the digest of the image's bytes.
 
     Raises:
         RecordError: `bad_key`, where the name is to be the key and that is none.
     """
     if name_format == "index":
-        return index_stem(index)
+        return counter
     if name_format == "key":
         return _key_stem(record.get("key"))
     if name_format == "hash":
         return digest()
     if name_format == "random":
         return secrets.token_hex(16)
-    return _url_stem(record) or index_stem(index)
+    return _url_stem(record) or counter
 
 
-def ascii_stem(stem: str, index: int) -> str:
+def ascii_stem(stem: str, counter: str) -> str:
     """The name as a member of a tar: ASCII, and so short that the header has room for it.
 
     Accents are taken off; a name of which nothing is left becomes the counter.
     """
     if not stem.isascii():
         plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
-        stem = safe_stem(plain) or index_stem(index)
+        stem = safe_stem(plain) or counter
     return stem if len(stem) <= _ASCII_LENGTH else stem[:_ASCII_LENGTH].rstrip("_- ")
 
 

@@ -43,5 +43,11 @@ class ShardOptions:
     fsync: str = "shard"
     """One of `FSYNCS`: what is on the disk before the run goes on: nothing, each shard or finished folder,
     each image."""
+    part: str | None = None
+    """The part of the data set that this run writes; None for the whole of it."""
+    input: str | None = None
+    """A file with the part's whole input, by which it is known to be complete; None goes by what comes."""
+    wait: float = 0.0
+    """Seconds to wait for another process that writes the same; 0 refuses at once."""
     dedup: str | None = None
     """One of `DEDUPS`: what must not be equal in two images of the data set; None lets all be equal."""

@@ -11,36 +11,51 @@ import errno
 import fcntl
 import os
 import secrets
+import select
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, Self
 
 from imgpipe import files, placed
 from imgpipe.errors import OutputError, UsageError
-from imgpipe.placed import HIDDEN
+from imgpipe.layout import HIDDEN, LOCK, Layout
 from imgpipe.records import Record
+from imgpipe.signals import Stop
 
-LOCK: Final = "lock"
+_POLL: Final = 0.2
+"""Seconds between two tries to get the lock."""
 
 
 class OutFolder:
-    """OUT, locked.
+    """OUT, or one part of it, locked.
 
     Args:
         out: The folder; it is made if it is not there.
+        layout: The names of the data set, or of the part of it that is written.
+        images: Whether images are placed as files: those of a part have a folder of their own.
+        wait: Seconds to wait for another process that writes the same.
+        stop: Who may ask to end the wait.
 
     Raises:
         OutputError: It cannot be made or written to.
         UsageError: Another process writes to it, or a link stands in it where a folder should.
     """
 
-    def __init__(self, out: str) -> None:
-        self.path = files.make_folder(out)
+    def __init__(self, out: str, layout: Layout, *, images: bool, wait: float, stop: Stop) -> None:
+        self._root = self.path = files.make_folder(out)
+        self.layout = layout
         self._open: list[int] = []
         try:
             self.descriptor = self._keep(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
             self.hidden = self._keep(self.folder(HIDDEN))
-            self._lock()
+            # Parts are written side by side, but never beside a run over the whole.
+            self._lock(LOCK, shared=layout.part is not None, wait=wait, stop=stop)
+            if layout.part is not None:
+                self._lock(layout.hidden(LOCK), shared=False, wait=wait, stop=stop)
+                if images:
+                    self.descriptor = self._keep(self.folder(layout.part))
+                    self.path = layout.folder(self.path)
             self._remove_temporaries()
         except BaseException:
             self.close()
@@ -64,18 +79,32 @@ class OutFolder:
     @property
     def hidden_path(self) -> str:
         """Absolute path of the folder for what is no data."""
-        return f"{self.path}/{HIDDEN}"
+        return f"{self._root}/{HIDDEN}"
 
-    def _lock(self) -> None:
-        descriptor = self._keep(self.open_file(LOCK, os.O_RDWR | os.O_CREAT, hidden=True))
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(f"another imgpipe shard writes to {self.path}") from None
+    def _lock(self, name: str, *, shared: bool, wait: float, stop: Stop) -> None:
+        descriptor = self._keep(self.open_file(name, os.O_RDWR | os.O_CREAT, hidden=True))
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            except OSError:
+                if time.monotonic() < deadline and not stop.requested:
+                    select.select([stop.wakeup], [], [], _POLL)
+                    continue
+                part = self.layout.part
+                what = self._root if part is None or shared else f"the part {part} of {self._root}"
+                raise UsageError(f"another imgpipe shard writes to {what}; --wait S waits for it") from None
+            return
+
+    @property
+    def _temporary_prefix(self) -> str:
+        # That of another part may be in use.
+        part = self.layout.part
+        return files.TEMPORARY_PREFIX if part is None else f"{files.TEMPORARY_PREFIX}{part}~"
 
     def _remove_temporaries(self) -> None:
         for name in os.listdir(self.hidden):
-            if name.startswith(files.TEMPORARY_PREFIX):
+            if name.startswith(self._temporary_prefix):
                 with contextlib.suppress(OSError):
                     os.unlink(name, dir_fd=self.hidden)
 
@@ -88,7 +117,7 @@ class OutFolder:
                 name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.descriptor
             )
         except OSError as error:
-            raise self._refusal(name, error) from error
+            raise self._refusal(f"{self._root}/{name}", error) from error
 
     def open_file(self, name: str, flags: int, *, hidden: bool = False) -> int:
         """A descriptor of a file of ours in OUT, or in its hidden folder."""
@@ -96,16 +125,20 @@ class OutFolder:
         try:
             return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o666, dir_fd=where)
         except OSError as error:
-            raise self._refusal(f"{HIDDEN}/{name}" if hidden else name, error) from error
+            raise self._refusal(self.where(name) if hidden else f"{self.path}/{name}", error) from error
 
-    def _refusal(self, name: str, error: OSError) -> Exception:
+    def _refusal(self, path: str, error: OSError) -> Exception:
         if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO):
-            return UsageError(f"{self.path}/{name} is a link or of another kind than imgpipe writes there")
-        return OutputError(f"cannot write to {self.path}/{name}: {error.strerror}")
+            return UsageError(f"{path} is a link or of another kind than imgpipe writes there")
+        return OutputError(f"cannot write to {path}: {error.strerror}")
+
+    def where(self, name: str) -> str:
+        """A hidden file as people know it."""
+        return f"{self.hidden_path}/{name}"
 
     def temporary(self) -> str:
         """An unused absolute path on the file system of OUT, for a file that gets its name later."""
-        return f"{self.hidden_path}/{files.TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
+        return f"{self.hidden_path}/{self._temporary_prefix}{os.getpid()}-{secrets.token_hex(6)}"
 
     def names(self, *, hidden: bool = False) -> list[str]:
         """What stands in OUT, or in its hidden folder."""
@@ -124,7 +157,7 @@ class OutFolder:
 
     def since(self, mark: Mapping[str, int]) -> Iterator[Record]:
         """The rows of what was placed after `mark` (see `placed.since`)."""
-        return placed.since(Path(self.path), mark)
+        return placed.since(Path(self._root), mark, self.layout)
 
     def journal(self, name: str, head: bytes) -> str:
         """The path of a new hidden list to append to, which begins with `head`."""
@@ -139,7 +172,21 @@ class OutFolder:
             os.rename(temporary, name, dst_dir_fd=self.hidden)
         except OSError as error:
             files.unlink_quietly(temporary)
-            raise self._refusal(f"{HIDDEN}/{name}", error) from error
+            raise self._refusal(self.where(name), error) from error
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Put a small hidden file, whole, where there is none; False where there is one."""
+        temporary = self.temporary()
+        try:
+            Path(temporary).write_bytes(data)
+            self._move_new(temporary, name, self.hidden)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise self._refusal(self.where(name), error) from error
+        finally:
+            files.unlink_quietly(temporary)
+        return True
 
     def publish(self, temporary: str, name: str, *, hidden: bool = False, fsync: bool = False) -> None:
         """Give a complete file its name. A visible name that is taken is refused, a hidden one replaced."""
@@ -148,23 +195,23 @@ class OutFolder:
             if hidden:
                 os.rename(temporary, name, dst_dir_fd=where)
             else:
-                self._move_new(temporary, name)
+                self._move_new(temporary, name, self.descriptor)
             if fsync:
                 os.fsync(where)
         except OSError as error:
             files.unlink_quietly(temporary)
-            raise self._refusal(f"{HIDDEN}/{name}" if hidden else name, error) from error
+            raise self._refusal(self.where(name) if hidden else f"{self.path}/{name}", error) from error
 
-    def _move_new(self, temporary: str, name: str) -> None:
+    def _move_new(self, temporary: str, name: str, folder: int) -> None:
         try:
-            os.link(temporary, name, dst_dir_fd=self.descriptor, follow_symlinks=False)
+            os.link(temporary, name, dst_dir_fd=folder, follow_symlinks=False)
         except OSError as error:
             if error.errno not in files.NO_LINKS:
                 raise
-            if name in self.names():
+            if name in os.listdir(folder):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
             # An empty file that takes the name would be a shard to whoever reads meanwhile.
-            os.rename(temporary, name, dst_dir_fd=self.descriptor)
+            os.rename(temporary, name, dst_dir_fd=folder)
         else:
             os.unlink(temporary)
 

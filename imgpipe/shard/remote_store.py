@@ -9,7 +9,7 @@ from typing import Self
 
 from imgpipe import files, placed
 from imgpipe.errors import OutputError
-from imgpipe.placed import HIDDEN
+from imgpipe.layout import HIDDEN, Layout
 from imgpipe.records import Record
 from imgpipe.remote import Remote
 from imgpipe.spool import Spool
@@ -20,13 +20,15 @@ class RemoteStore:
 
     Args:
         address: Such as `s3://bucket/set`.
+        layout: The names of the data set, or of the part of it that is written.
 
     Raises:
         UsageError: It cannot be used.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, layout: Layout) -> None:
         self._remote = Remote(address)
+        self.layout = layout
         self.path = self._remote.address
         # A run folder in the spool: what a killed run leaves is removed by `imgpipe clean`.
         self._spool = Spool()
@@ -41,6 +43,10 @@ class RemoteStore:
     def close(self) -> None:
         """Remove what is on this machine."""
         self._spool.remove()
+
+    def where(self, name: str) -> str:
+        """A hidden object as people know it."""
+        return f"{self.path}/{HIDDEN}/{name}"
 
     def temporary(self) -> str:
         """An unused absolute path of this machine, for a file that is published later."""
@@ -64,7 +70,7 @@ class RemoteStore:
 
     def since(self, mark: Mapping[str, int]) -> Iterator[Record]:
         """The rows of what was placed after `mark`."""
-        return placed.since(self.path, mark)
+        return placed.since(self.path, mark, self.layout)
 
     def journal(self, name: str, head: bytes) -> str:
         """The path of a new list to append to, which begins with `head`; it is lost with this process."""
@@ -77,6 +83,13 @@ class RemoteStore:
         path = self.temporary()
         Path(path).write_bytes(data)
         self.publish(path, name, hidden=True)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Put a small hidden object, whole, where there is none; False where there is one."""
+        if name in self.names(hidden=True):
+            return False
+        self.replace(name, data)
+        return True
 
     def publish(self, temporary: str, name: str, *, hidden: bool = False, fsync: bool = False) -> None:
         """Make an object of a complete file. A visible name that is taken is refused, a hidden one replaced."""

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from imgpipe import records, spool, sweep
 from imgpipe.errors import OutputError, RecordError, UsageError
+from imgpipe.layout import Layout, check_part
 from imgpipe.records import Record
 from imgpipe.remote import address_of
 from imgpipe.shard.dataset import DataSet
@@ -18,8 +19,10 @@ from imgpipe.shard.folders import Folders
 from imgpipe.shard.options import ShardOptions
 from imgpipe.shard.outbox import Outbox
 from imgpipe.shard.outfolder import OutFolder
+from imgpipe.shard.part import Part
 from imgpipe.shard.remote_store import RemoteStore
 from imgpipe.shard.shards import Shards
+from imgpipe.signals import Stop
 from imgpipe.stream import Emit, Source
 from imgpipe.tally import Tally
 
@@ -43,20 +46,23 @@ def run(source: Source, emit: Emit, options: ShardOptions) -> Tally:
 
     Raises:
         OutputError: OUT cannot be written; what was placed stays, complete.
-        UsageError: OUT is in use, or holds something that does not go with the options.
+        UsageError: OUT is in use, or holds something that does not go with the options or the input.
+        IncompleteError: The input of a part ended early.
     """
     _check(options)
     seen = sweep.Seen()
-    with _opened(options.out) as out:
-        stage = _Stage(out, emit, options)
+    with _opened(options, source.stop) as out:
+        part = Part(out, options) if options.part is not None else None
+        if part is not None and part.is_complete:
+            emit.tally.left_out += part.size
+            return emit.tally
+        stage = _Stage(out, emit, options, part)
         # Where nobody reads on the process ends at once, without coming back here.
         emit.watch.at_end(stage.abandon)
         emit.watch.at_end(out.close)
         try:
-            for record in source:
-                seen.note(record)
-                stage.take(record)
-            stage.close()
+            _take_all(source, stage, seen)
+            stage.close(complete=not source.stop.requested)
         except OutputError:
             stage.abandon()
             # What is placed is told, also where it was gathered for a later write.
@@ -68,13 +74,32 @@ def run(source: Source, emit: Emit, options: ShardOptions) -> Tally:
     return emit.tally
 
 
-def _opened(out: str) -> OutFolder | RemoteStore:
-    address = address_of(out)
-    return OutFolder(out) if address is None else RemoteStore(address)
+def _take_all(source: Source, stage: _Stage, seen: sweep.Seen) -> None:
+    try:
+        for record in source:
+            seen.note(record)
+            stage.take(record)
+    except UsageError:
+        stage.refuse()
+        raise
+
+
+def _opened(options: ShardOptions, stop: Stop) -> OutFolder | RemoteStore:
+    address = address_of(options.out)
+    layout = Layout(options.part)
+    if address is not None:
+        return RemoteStore(address, layout)
+    return OutFolder(options.out, layout, images=options.format == "files", wait=options.wait, stop=stop)
 
 
 def _check(options: ShardOptions) -> None:
     """Refuse options that do not go together."""
+    if options.part is not None:
+        check_part(options.part)
+        if options.failed is not None:
+            raise UsageError("--failed does not go with --part: each part keeps its own failures in OUT")
+    elif options.input is not None:
+        raise UsageError("--input goes with --part NAME: it tells when a part is complete")
     if options.format == "files" and address_of(options.out) is not None:
         raise UsageError(
             "files in folders need a folder of this machine; an address takes --format tar or parquet"
@@ -113,7 +138,11 @@ class Writer(Protocol):
 class _Stage:
     """The parts of a run, put together."""
 
-    def __init__(self, out: OutFolder | RemoteStore, emit: Emit, options: ShardOptions) -> None:
+    def __init__(
+        self, out: OutFolder | RemoteStore, emit: Emit, options: ShardOptions, part: Part | None
+    ) -> None:
+        self._tally = emit.tally
+        self._part = part
         dataset = DataSet(out, options)
         self._outbox = Outbox(emit, hold=options.emit and options.format != "files")
         self._writer: Writer
@@ -124,14 +153,20 @@ class _Stage:
         fsync = options.fsync != "none"
         self._failures = Failures(out, options.failed, self._writer.mark, fsync=fsync)
         emit.tally.failed_file = self._failures.path
+        if part is not None:
+            part.know(self._failures)
         self._dedup = Dedup(options.dedup, out.since({})) if options.dedup is not None else None
 
     def take(self, record: Record) -> None:
         """Place the record's image, or list it."""
-        if records.is_over(record):
-            self._end(record)
-            return
         try:
+            if self._part is not None and self._part.leaves_out(record):
+                spool.discard(record)
+                self._tally.left_out += 1
+                return
+            if records.is_over(record):
+                self._end(record)
+                return
             if self._dedup is not None:
                 self._dedup.check(record)
             self._writer.add(record)
@@ -146,10 +181,17 @@ class _Stage:
         self._writer.note(record)
         self._outbox.put_over(record)
 
-    def close(self) -> None:
-        """Nothing more comes."""
+    def close(self, *, complete: bool) -> None:
+        """Nothing more comes; `complete` where nobody asked to end early."""
         self._writer.close()
         self._failures.close()
+        if self._part is not None and complete:
+            self._part.finish(self._failures)
+
+    def refuse(self) -> None:
+        """The input does not go with what is in OUT: leave that as it was."""
+        self._writer.abandon()
+        self._failures.drop()
 
     def abandon(self) -> None:
         """OUT cannot be written any more."""

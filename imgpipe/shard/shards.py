@@ -20,7 +20,7 @@ from imgpipe.shard import images, names, numbering, parquet, tars
 from imgpipe.shard.columns import FIRST_ROWS
 from imgpipe.shard.dataset import DataSet
 from imgpipe.shard.images import Image
-from imgpipe.shard.names import Taken, folder_name
+from imgpipe.shard.names import Taken
 from imgpipe.shard.options import ShardOptions
 from imgpipe.shard.outbox import Outbox
 from imgpipe.shard.sidecar import Sidecar
@@ -56,22 +56,24 @@ class Shards:
         self._open: _Open | None = None
         self._kinds: Counter[str] = Counter()
         visible = out.names()
-        for name in numbering.lone_sidecars(visible, out.names(hidden=True)):
+        for name in numbering.lone_sidecars(out.layout, visible, out.names(hidden=True)):
             out.remove(name)
-        self._number = numbering.next_number(visible, options.folder_index)
+        self._number = numbering.next_number(out.layout, visible, options.folder_index)
         self._count = self._counted(visible)
         if options.format == "parquet":
             parquet.require()
 
     def _counted(self, visible: list[str]) -> int:
         """Images in OUT, by the sidecar of the last shard."""
-        last = max(numbering.shards(visible), default=None)
+        last = max(self._out.layout.shards(visible), default=None)
         if last is None:
             return 0
-        head = next(self._out.rows(numbering.sidecar_name(last)), {})
+        head = next(self._out.rows(self._out.layout.sidecar(last)), {})
         first, count = head.get("first"), head.get("count")
         if type(first) is not int or type(count) is not int:
-            raise UsageError(f"{self._out.path}: the shard {last} has no sidecar that can be read")
+            raise UsageError(
+                f"{self._out.path}: the shard {self._out.layout.stem(last)} has no sidecar that can be read"
+            )
         return first + count
 
     @property
@@ -93,14 +95,15 @@ class Shards:
         image = images.look(record)
         content = b"".join(image.blocks())
         index = self._count + (self._open.sidecar.count if self._open else 0)
+        counter = names.index_stem(index, self._out.layout.part)
         stem = names.stem(
-            record, self._options.name_format, index, lambda: hashlib.sha256(content).hexdigest()
+            record, self._options.name_format, counter, lambda: hashlib.sha256(content).hexdigest()
         )
         record.update(bytes=len(content), media_type=image.media_type)
         if self._is_full(content, record):
             self._commit()
         with self._writing():
-            self._put(record, image, content, names.ascii_stem(stem, index))
+            self._put(record, image, content, names.ascii_stem(stem, counter))
         if image.owned:
             files.unlink_quietly(image.path)
         record.pop("path", None)
@@ -125,11 +128,14 @@ class Shards:
             self._open = self._begin(extension, columns.types)
         now = self._open
         name = now.content.name(now.taken.free(stem), extension)
-        record.update(shard=f"{folder_name(self._number)}.{now.content.suffix}", file_name=name)
+        record.update(shard=self._name(now), file_name=name)
         # Loaders take the types from the first rows of a tar; a parquet file has its own.
         row = columns.row(record, typed=now.content.untyped and now.sidecar.count < FIRST_ROWS)
         now.content.add(name, content, row)
         now.sidecar.add(row)
+
+    def _name(self, now: _Open) -> str:
+        return f"{self._out.layout.stem(self._number)}.{now.content.suffix}"
 
     def _begin(self, extension: str, types: dict[str, str]) -> _Open:
         path, rows_path = self._out.temporary(), self._out.temporary()
@@ -138,7 +144,7 @@ class Shards:
             content = parquet.ParquetShard(path, types=types)
         else:
             self._dataset.keep(extension=self._dataset.get("extension") or extension)
-            captions = None if self._dataset.is_new else bool(self._dataset.get("captions"))
+            captions = self._dataset.captions
             content = tars.TarShard(path, extension=self._dataset.get("extension"), captions=captions)
         return _Open(path, rows_path, content, Sidecar(rows_path), Taken())
 
@@ -147,7 +153,7 @@ class Shards:
             return
         now = self._open
         fsync = self._options.fsync != "none"
-        shard = f"{folder_name(self._number)}.{now.content.suffix}"
+        shard = self._name(now)
         with self._writing():
             digest = now.content.finish(fsync=fsync)
             sidecar = self._out.temporary()
@@ -156,7 +162,7 @@ class Shards:
             )
         if now.content.untyped:
             self._dataset.keep(captions=bool(now.content.captions))
-        self._out.publish(sidecar, numbering.sidecar_name(self._number), hidden=True, fsync=fsync)
+        self._out.publish(sidecar, self._out.layout.sidecar(self._number), hidden=True, fsync=fsync)
         self._out.publish(now.path, shard, fsync=fsync)
         self._open = None
         self._dataset.is_new = False

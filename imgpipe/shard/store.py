@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
+from imgpipe.layout import Layout
 from imgpipe.records import Record
 
 
@@ -14,6 +15,12 @@ class Store(Protocol):
 
     path: str
     """As people know it."""
+    layout: Layout
+    """The names of the data set, or of the part of it that is written."""
+
+    def where(self, name: str) -> str:
+        """A hidden file as people know it."""
+        ...
 
     def temporary(self) -> str:
         """An unused absolute path of this machine, for a file that is published later."""
@@ -41,6 +48,10 @@ class Store(Protocol):
 
     def replace(self, name: str, data: bytes) -> None:
         """Put a small hidden file, whole, in place of an older one."""
+        ...
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Put a small hidden file, whole, where there is none; False where there is one."""
         ...
 
     def publish(self, temporary: str, name: str, *, hidden: bool = False, fsync: bool = False) -> None:

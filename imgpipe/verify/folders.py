@@ -12,7 +12,7 @@ from typing import Final
 import orjson
 
 from imgpipe.errors import Kind, RecordError
-from imgpipe.placed import METADATA
+from imgpipe.layout import METADATA
 from imgpipe.records import Record
 from imgpipe.verify.findings import Fault, Finding, Placed, mismatch
 

@@ -13,3 +13,5 @@ class VerifyOptions:
     """The folder of the data set."""
     jobs: int
     """Images decoded at a time, at least 1."""
+    parts: int | None = None
+    """How many parts the data set has, at least 1; None takes those that are there."""

@@ -8,17 +8,19 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from imgpipe import records
 from imgpipe.errors import Kind, RecordError, UsageError
-from imgpipe.placed import HIDDEN, METADATA
+from imgpipe.layout import HIDDEN, LOCK, METADATA, Layout
+from imgpipe.placed import layouts
 from imgpipe.records import Record
 from imgpipe.signals import Stop
 from imgpipe.stream import Emit
 from imgpipe.tally import Tally
-from imgpipe.verify import folders, pictures, shards
+from imgpipe.verify import folders, parts, pictures, shards
 from imgpipe.verify.findings import Fault, Finding, Placed
 from imgpipe.verify.options import VerifyOptions
 
@@ -45,9 +47,9 @@ def run(stop: Stop, emit: Emit, options: VerifyOptions) -> Tally:
         UsageError: There is no data set, or it is being written to.
     """
     out = Path(options.out)
-    with _unlocked(out), ThreadPoolExecutor(options.jobs) as pool:
+    with _unlocked(out) as found, ThreadPoolExecutor(options.jobs) as pool:
         waiting: deque[tuple[Placed, Future[None]]] = deque()
-        for finding in _findings(out):
+        for finding in _findings(out, found, options.parts):
             if stop.requested:
                 break
             if isinstance(finding, Fault):
@@ -60,32 +62,56 @@ def run(stop: Stop, emit: Emit, options: VerifyOptions) -> Tally:
     return emit.tally
 
 
-def _findings(out: Path) -> Iterator[Finding]:
-    if (out / METADATA).exists():
-        return folders.findings(out)
-    if shards.names(out):
-        return shards.findings(out)
-    raise UsageError(f"{out} holds no data set: neither {METADATA} nor a shard")
+def _findings(out: Path, found: list[Layout], expected: int | None) -> Iterator[Finding]:
+    named = [layout.part for layout in found if layout.part is not None]
+    if not named and expected is None:
+        if not _holds_data(out, Layout()):
+            raise UsageError(f"{out} holds no data set: neither {METADATA} nor a shard")
+        return _placed(out, Layout())
+    return chain(
+        parts.missing(named, expected),
+        *(_placed(out, layout) for layout in found),
+        *(parts.findings(out, name) for name in named),
+    )
+
+
+def _holds_data(out: Path, layout: Layout) -> bool:
+    return Path(layout.folder(str(out)), METADATA).exists() or bool(layout.shards(os.listdir(out)))
+
+
+def _placed(out: Path, layout: Layout) -> Iterator[Finding]:
+    folder = Path(layout.folder(str(out)))
+    if (folder / METADATA).exists():
+        return folders.findings(folder)
+    return shards.findings(out, layout)
 
 
 @contextlib.contextmanager
-def _unlocked(out: Path) -> Iterator[None]:
-    """Nothing is placed while the context lasts."""
+def _unlocked(out: Path) -> Iterator[list[Layout]]:
+    """The data set, or its parts; nothing is placed in them while the context lasts."""
     if not out.is_dir():
         raise UsageError(f"{out} is no folder")
+    with contextlib.ExitStack() as held:
+        _lock(out, LOCK, held)
+        found = layouts(out)
+        for layout in found[1:]:
+            # One lock at a time, since parts are many: it tells whether somebody is at work now.
+            with contextlib.ExitStack() as now:
+                _lock(out, layout.hidden(LOCK), now)
+        yield found
+
+
+def _lock(out: Path, name: str, held: contextlib.ExitStack) -> None:
     try:
-        lock = os.open(out / HIDDEN / "lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        lock = os.open(out / HIDDEN / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         # A copy of a data set may come without it.
-        yield
         return
+    held.callback(os.close, lock)
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        yield
     except BlockingIOError:
         raise UsageError(f"imgpipe shard writes to {out}; verify it afterwards") from None
-    finally:
-        os.close(lock)
 
 
 def _settle(waiting: deque[tuple[Placed, Future[None]]], emit: Emit, left: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import tarfile
 from collections.abc import Iterator
 from functools import partial
@@ -16,10 +15,10 @@ import orjson
 
 from imgpipe import placed
 from imgpipe.errors import Kind, RecordError
+from imgpipe.layout import HIDDEN, Layout
 from imgpipe.records import Record
 from imgpipe.verify.findings import Fault, Finding, Placed, mismatch
 
-_SHARD: Final = re.compile(r"([0-9]{5,})\.(tar|parquet)")
 _VOLATILE: Final = frozenset({"attempts", "seconds"})
 """Columns of the sidecar that samples of a tar do not have: they would make tars differ."""
 
@@ -27,22 +26,15 @@ Sample = tuple[str, bytes, Any]
 """A name, the bytes of an image, and its row as the shard has it; None where it has none."""
 
 
-def names(out: Path) -> list[str]:
-    """The shards in OUT, in their order."""
-    found = [match for match in map(_SHARD.fullmatch, os.listdir(out)) if match]
-    return [match[0] for match in sorted(found, key=lambda match: int(match[1]))]
-
-
-def findings(out: Path) -> Iterator[Finding]:
-    """Every image of the data set with its row, and what is wrong with its shards."""
+def findings(out: Path, layout: Layout) -> Iterator[Finding]:
+    """Every image of the data set, or part, with its row, and what is wrong with its shards."""
     expected: int | None = None
     count = 0
-    for name in names(out):
-        number = int(name.partition(".")[0])
+    for number, name in layout.shards(os.listdir(out)).items():
         if expected is not None and number != expected:
-            yield mismatch({"shard": name}, f"the shard {expected:05d} is missing before it")
+            yield mismatch({"shard": name}, f"the shard {layout.stem(expected)} is missing before it")
         expected = number + 1
-        rows = placed.read_records(out / placed.HIDDEN / f"{name.partition('.')[0]}.jsonl")
+        rows = placed.read_records(out / HIDDEN / layout.sidecar(number))
         head = next(rows, None)
         if head is None:
             yield Fault({"shard": name}, RecordError(Kind.UNLISTED, "the shard has no sidecar"))

@@ -11,7 +11,7 @@ from imgpipe.shard.names import Taken, stem
 
 
 def by_url(url, **more):
-    return stem({"url": url, **more}, "url", 7, str)
+    return stem({"url": url, **more}, "url", "000000007", str)
 
 
 @pytest.mark.parametrize(
@@ -33,16 +33,16 @@ def test_names_by_url(url, expected):
 
 def test_a_file_of_the_user_has_its_own_name():
     """Without a URL the path's name is taken, but not that of a spooled file."""
-    assert stem({"path": "/x/holiday.1.jpg"}, "url", 7, str) == "holiday_1"
-    assert stem({"path": "/x/000000123.jpg", "spooled": True}, "url", 7, str) == "000000007"
-    assert stem({}, "url", 7, str) == "000000007"
+    assert stem({"path": "/x/holiday.1.jpg"}, "url", "000000007", str) == "holiday_1"
+    assert stem({"path": "/x/000000123.jpg", "spooled": True}, "url", "000000007", str) == "000000007"
+    assert stem({}, "url", "000000007", str) == "000000007"
 
 
 @pytest.mark.parametrize("key", [None, "", "...", "/", True, 1.5, ["a"], "\0"])
 def test_a_key_that_is_none_fails(key):
     """What has no character that a name can have is `bad_key`."""
     with pytest.raises(RecordError) as caught:
-        stem({"key": key}, "key", 0, str)
+        stem({"key": key}, "key", "000000000", str)
     assert caught.value.kind is Kind.BAD_KEY
 
 
@@ -54,7 +54,7 @@ def test_a_key_that_is_none_fails(key):
 def test_a_name_by_key_is_safe(key):
     """No separator, dot, control character or device name, NFC, and short enough."""
     try:
-        name = stem({"key": key}, "key", 0, str)
+        name = stem({"key": key}, "key", "000000000", str)
     except RecordError:
         return
     assert not set(name) & set("/\\.\0\n:")

@@ -170,3 +170,29 @@ def handled(stop: Stop) -> Iterator[None]:
             signal.signal(number, handler)
         for watchdog in watchdogs:
             watchdog.cancel()
+
+
+@contextlib.contextmanager
+def answered(signum: int, answer: Callable[[], None]) -> Iterator[None]:
+    """While the context lasts, `signum` calls `answer`, in a thread of its own. For the main thread.
+
+    The signal is blocked and waited for, not handled, so it breaks off no system call of any thread; and a
+    process that is started meanwhile inherits the block, so one sent to the whole group does not kill it.
+    It stays blocked afterwards: one that comes late must not kill a process that is done.
+    """
+    ended = threading.Event()
+
+    def listen() -> None:
+        while signal.sigwait({signum}) and not ended.is_set():
+            answer()
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signum})
+    thread = threading.Thread(target=listen, name="answer", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if thread.ident is not None and thread.is_alive():
+            signal.pthread_kill(thread.ident, signum)
+        thread.join(1.0)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from imgpipe.errors import Kind
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imgpipe.errors import Kind, safe
 from imgpipe.tally import Tally
 
 
@@ -54,8 +57,9 @@ def test_the_summary_names_the_commonest_and_what_helps():
     lines = tally_of({"status": "ok"}, *(failed(kind) for kind in kinds)).summary("fetch", 1.0)
 
     assert lines[0].startswith("imgpipe fetch: 1 ok, 10 failed")
-    assert lines[1].startswith("  3 timeout: why\n    --timeout")
-    assert "  and 2 other kinds" in lines
+    assert lines[1] == "  3 timeout: why"
+    assert lines[2].startswith("    --timeout")
+    assert "  and 2 of 2 other kinds" in lines
     assert "WARNING: most records failed (10 of 11)" in lines[-1]
 
 
@@ -76,3 +80,101 @@ def test_nothing_from_outside_reaches_the_summary_unescaped():
 
     assert "\x1b" not in "".join(lines)
     assert Kind.PROTOCOL in lines[1]
+
+
+def test_a_failure_of_an_earlier_stage_is_told_as_its_own():
+    """The last stage of a pipe sums up for all: what timed out in fetch gets the hint of fetch."""
+    tally = tally_of(
+        {"stage": "fetch", **failed("timeout")},
+        {"stage": "fetch", **failed("timeout")},
+        {"stage": "resize", **failed("timeout", "too slow")},
+        {"stage": "\x1b[2J", **failed("dns")},
+    )
+
+    lines = tally.summary("resize", 1.0)
+
+    assert lines[1] == "  2 timeout in fetch: why"
+    assert "(-j)" in lines[2]
+    assert lines[3] == "  1 timeout: too slow"
+    assert lines[4] == "    --timeout gives a picture more seconds"
+    assert lines[5] == "  1 dns: why"
+    assert tally.kinds == {"timeout": 3, "dns": 1}
+
+
+def of_host(host, **fields):
+    return {"stage": "fetch", "url": f"http://{host}/a", **failed("timeout"), **fields}
+
+
+def test_the_hosts_are_named_where_few_make_most():
+    """A slow host is told by name; a trouble that all share is nobody's."""
+    few = tally_of(*[of_host("Slow.example.")] * 8, *(of_host(f"h{n}.example") for n in range(6)))
+    many = tally_of(*(of_host(f"h{n}.example") for n in range(100)))
+
+    assert "    hosts: slow.example (8), h0.example (1), h1.example (1), others (4)" in few.summary(
+        "fetch", 1.0
+    )
+    assert "hosts:" not in "".join(many.summary("fetch", 1.0))
+
+
+def test_hosts_that_ask_to_wait_are_always_named():
+    """To be gentler to them one must know who they are."""
+    tally = tally_of(*(of_host(f"h{n}.example", error="throttled") for n in range(9)), {"error": "throttled"})
+
+    assert "    hosts: h0.example (1), h1.example (1), h2.example (1), others (6)" in tally.summary("x", 1.0)
+
+
+def test_the_statuses_are_told_where_they_differ():
+    """404 and 403 are both `http_status`, and not the same; what most of them are decides the hint."""
+    answers = [(404, 3), (403, 7), (None, 1), (True, 1)]
+    records = [
+        of_host("a.example", error="http_status", http_status=status)
+        for status, n in answers
+        for _ in range(n)
+    ]
+
+    lines = tally_of(*records).summary("fetch", 1.0)
+
+    assert lines[2] == "    statuses: 403 (7), 404 (3)"
+    assert "--header" in lines[4]
+
+
+def test_dead_domains_are_normal_up_to_a_tenth():
+    """Above it the summary says what to do about the resolver, and how many they are."""
+    dead = {"stage": "fetch", **failed("dns")}
+
+    normal = tally_of(*[{"status": "ok"}] * 9, dead).summary("fetch", 1.0)
+    suspicious = tally_of(*[{"status": "ok"}] * 8, dead, dead).summary("fetch", 1.0)
+
+    assert "dead domains are normal" in normal[2]
+    assert "20% of the records" in suspicious[2]
+    assert "caching" in suspicious[2]
+
+
+def test_how_many_may_succeed_later_is_told():
+    """Whoever decides about another try wants to know what there is to gain."""
+    tally = tally_of(failed("decode"), {**failed("dns"), "retryable": True}, {"status": "ok"})
+    tally.failed_file = "f"
+
+    assert "  to try the failed ones again (1 may succeed later): imgpipe fetch < that file" in tally.summary(
+        "x", 1
+    )
+
+
+@given(st.lists(st.sampled_from(["ok", "failed", "skipped"])))
+def test_the_share_is_that_of_records_that_no_rule_skipped(statuses):
+    """From 0 to 1, and 1 where nothing was tried."""
+    tally = tally_of(*({"status": status, "error": "dns"} for status in statuses))
+
+    tried = [status for status in statuses if status != "skipped"]
+    assert tally.share == (tried.count("ok") / len(tried) if tried else 1)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["url", "status", "error", "stage", "detail", "http_status"]), st.text())
+)
+def test_any_record_can_be_counted(record):
+    """Whatever an earlier stage says, the summary is safe to show."""
+    tally = tally_of({**record, "status": "failed"}, {**record, "status": "failed", "error": "http_status"})
+
+    for line in tally.summary("fetch", 1.0):
+        assert line == safe(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from typing import Any, ParamSpec, TypeVar
 import click
 
 from imgpipe import console, signals
-from imgpipe.cli.params import SECONDS_OR_ZERO
+from imgpipe.cli.params import SECONDS, SECONDS_OR_ZERO, SHARE
 from imgpipe.console import LogFile, Progress
 from imgpipe.errors import Exit
 from imgpipe.signals import Stop
+from imgpipe.status import StatusLines
 from imgpipe.stream import Emit, Source, read_chunks
 from imgpipe.tally import Tally
 
@@ -38,6 +40,10 @@ class Common:
     """Keep the order of the input."""
     null: bool
     """Values end with NUL instead of LF."""
+    fail_under: float | None = None
+    """Exit 3 if the share of ok records is below this, from 0 to 1; None for no such rule."""
+    status_every: float | None = None
+    """Seconds between two lines of JSON about the state; None for none."""
 
 
 def common_options(function: Callable[..., R]) -> Callable[..., R]:
@@ -52,6 +58,18 @@ def common_options(function: Callable[..., R]) -> Callable[..., R]:
         click.option("-0", "--null", is_flag=True, help="Input values end with NUL, not LF."),
         click.option("--ordered", is_flag=True, help="Write records in the order of the input."),
         click.option("--fail", is_flag=True, help="Exit 3 if any record failed."),
+        click.option(
+            "--fail-under",
+            type=SHARE,
+            metavar="RATIO",
+            help="Exit 3 if a smaller share of the records is ok, such as 0.95 or 95%; skipped ones aside.",
+        ),
+        click.option(
+            "--status-every",
+            type=SECONDS,
+            metavar="S",
+            help="Write a line of JSON about the state to standard error every S seconds and at the end.",
+        ),
         click.option(
             "--log", metavar="FILE", type=click.Path(dir_okay=False), help="Append a line a record to FILE."
         ),
@@ -149,7 +167,13 @@ def run_streams(
     talks = not common.quiet and (common.verbose or not output or console.is_last_stage())
     if waits_for is not None and not common.quiet and console.stdin_is_terminal():
         console.say(f"imgpipe {stage}: waiting for {waits_for}; Ctrl-D ends the input")
-    with signals.handled(stop), Progress(stage, tally, shown=talks and console.wants_progress()) as progress:
+    status = StatusLines(stage, tally, common.status_every)
+    with (
+        signals.handled(stop),
+        signals.answered(signal.SIGUSR1, status.write),
+        Progress(stage, tally, shown=talks and console.wants_progress()) as progress,
+        status,
+    ):
         emit.watch.start()
         try:
             work(stop, emit)
@@ -161,6 +185,18 @@ def run_streams(
                 tell(tally, stage, progress.seconds)
     if stop.signal is not None:
         signals.die_by(stop.signal)
+    return _verdict(stage, common, tally)
+
+
+def _verdict(stage: str, common: Common, tally: Tally) -> Exit:
+    """The exit code of a stage that came to the end of its input."""
+    if common.fail_under is not None and tally.share < common.fail_under:
+        tried = tally.ok + tally.failed
+        console.complain(
+            f"{stage}: {tally.ok} of {tried} records are ok ({tally.share:.1%}), "
+            f"less than --fail-under {common.fail_under * 100:g}%"
+        )
+        return Exit.RECORDS_FAILED
     return Exit.RECORDS_FAILED if common.fail and tally.failed else Exit.OK
 
 

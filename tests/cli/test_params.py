@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgpipe.cli.params import BYTES, COUNT, SECONDS, SECONDS_OR_ZERO, SECONDS_RANGE
+from imgpipe.cli.params import BYTES, COUNT, SECONDS, SECONDS_OR_ZERO, SECONDS_RANGE, SHARE
 
-TYPES = [BYTES, COUNT, SECONDS, SECONDS_OR_ZERO, SECONDS_RANGE]
+TYPES = [BYTES, COUNT, SECONDS, SECONDS_OR_ZERO, SECONDS_RANGE, SHARE]
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,19 @@ def test_any_text_is_a_value_or_a_bad_parameter(kind, text):
         return
     smallest = value[0] if isinstance(value, tuple) else value
     assert smallest >= 0
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [("0", 0.0), ("1", 1.0), ("0.95", 0.95), (".5", 0.5), ("95%", 0.95), (" 99.9% ", 0.999), ("100%", 1.0)],
+)
+def test_a_share_is_written_in_two_ways(text, share):
+    """A number up to 1, or a percentage, which is exactly the same number."""
+    assert share == SHARE.convert(text, None, None)
+
+
+@pytest.mark.parametrize("text", ["", "95", "1.01", "101%", "-1", "nan", "1e-2", "%", "0.5.1", "½"])
+def test_what_is_no_share_is_told(text):
+    """A percentage without its sign is no share: 95 for 0.95 would fail every run."""
+    with pytest.raises(click.BadParameter, match="95%"):
+        SHARE.convert(text, None, None)

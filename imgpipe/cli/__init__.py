@@ -6,8 +6,6 @@ import os
 import signal
 import sys
 
-from imgpipe import __version__
-
 
 def main() -> None:
     """Run `imgpipe` with the process's arguments, and exit."""
@@ -26,8 +24,10 @@ def main() -> None:
 
 
 def _write_version() -> None:
+    from imgpipe.cli import version  # noqa: PLC0415 - no command needs it
+
     try:
-        os.write(1, f"imgpipe {__version__}\n".encode())
+        os.write(1, ("\n".join(version.lines()) + "\n").encode())
     except BrokenPipeError:
         os._exit(141)
     except OSError as error:

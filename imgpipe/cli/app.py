@@ -11,7 +11,7 @@ from typing import Final, NoReturn
 
 import click
 
-from imgpipe import __version__, console, signals
+from imgpipe import console, signals
 from imgpipe.cli.params import COMPLETE_VARIABLE
 from imgpipe.errors import Exit, ProcessError
 from imgpipe.signals import ReaderGone
@@ -53,12 +53,27 @@ class LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
+def _show_version(context: click.Context, _param: click.Parameter, asked: bool) -> None:
+    if asked:
+        from imgpipe.cli import version  # noqa: PLC0415 - no command needs it
+
+        click.echo("\n".join(version.lines()))
+        context.exit()
+
+
 @click.command(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=True,
 )
-@click.version_option(__version__, message="imgpipe %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 def imgpipe() -> None:
     """Download images by the thousand or the billion, resize them, place them in folders or shards.
 

@@ -6,15 +6,7 @@ import sys
 import pytest
 from helpers import assert_one_clear_line, run_filter, shell
 
-from imgpipe import __version__
 from imgpipe.cli.app import COMMANDS
-
-
-def test_the_version():
-    """The version is one line, the same from both entrances."""
-    assert f"imgpipe {__version__}\n".encode() == run_filter("--version").out
-    done = subprocess.run([sys.executable, "-m", "imgpipe", "--version"], capture_output=True, check=True)
-    assert f"imgpipe {__version__}\n".encode() == done.stdout
 
 
 @pytest.mark.parametrize("args", [["--help"], ["-h"], ["clean", "-h"], ["help", "--help"]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from imgpipe import records, spool, sweep
@@ -53,25 +54,50 @@ def run(source: Source, emit: Emit, options: ShardOptions) -> Tally:
     seen = sweep.Seen()
     with _opened(options, source.stop) as out:
         part = Part(out, options) if options.part is not None else None
-        if part is not None and part.is_complete:
+        done = part is not None and part.is_complete
+        if part is not None and done:
             emit.tally.left_out += part.size
-            return emit.tally
-        stage = _Stage(out, emit, options, part)
-        # Where nobody reads on the process ends at once, without coming back here.
-        emit.watch.at_end(stage.abandon)
-        emit.watch.at_end(out.close)
-        try:
-            _take_all(source, stage, seen)
-            stage.close(complete=not source.stop.requested)
-        except OutputError:
-            stage.abandon()
-            # What is placed is told, also where it was gathered for a later write.
-            with contextlib.suppress(OutputError):
-                emit.flush()
-            _sweep(seen, exhausted=False)
-            raise
-    _sweep(seen, exhausted=source.stop.seconds_left() != 0.0)
+        else:
+            _fill(out, part, source, emit, options, seen)
+    if done:
+        _hear_out(source)
+    else:
+        _sweep(seen, exhausted=source.stop.seconds_left() != 0.0)
     return emit.tally
+
+
+def _fill(
+    out: OutFolder | RemoteStore,
+    part: Part | None,
+    source: Source,
+    emit: Emit,
+    options: ShardOptions,
+    seen: sweep.Seen,
+) -> None:
+    stage = _Stage(out, emit, options, part)
+    # Where nobody reads on the process ends at once, without coming back here.
+    emit.watch.at_end(stage.abandon)
+    emit.watch.at_end(out.close)
+    try:
+        _take_all(source, stage, seen)
+        stage.close(complete=not source.stop.requested)
+    except OutputError:
+        stage.abandon()
+        # What is placed is told, also where it was gathered for a later write.
+        with contextlib.suppress(OutputError):
+            emit.flush()
+        _sweep(seen, exhausted=False)
+        raise
+
+
+def _hear_out(source: Source) -> None:
+    """Wait, in a pipe, for the first record or the end of the input: `fetch --resume` leaves out all of a part
+    that is done, and ends well a moment later. Were its reader gone, SIGPIPE would fail the pipe (pipefail).
+    """
+    if _is(stat.S_ISFIFO, 0):
+        for record in source:
+            spool.discard(record)
+            return
 
 
 def _take_all(source: Source, stage: _Stage, seen: sweep.Seen) -> None:
@@ -206,11 +232,11 @@ def _sweep(seen: sweep.Seen, *, exhausted: bool) -> None:
     if exhausted:
         seen.sweep(orphans=True, patience=PATIENCE)
     else:
-        seen.sweep(orphans=not _is_file(0))
+        seen.sweep(orphans=not _is(stat.S_ISREG, 0))
 
 
-def _is_file(descriptor: int) -> bool:
+def _is(kind: Callable[[int], bool], descriptor: int) -> bool:
     try:
-        return stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return kind(os.fstat(descriptor).st_mode)
     except OSError:
         return False

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from cluster.places import Place, tree_of
+
+pytestmark = pytest.mark.skipif(shutil.which("parallel") is None, reason="GNU parallel is not installed")
+
+
+def joblog(place: Place, name: str) -> list[list[str]]:
+    """The rows of a log of jobs, as words; without its head."""
+    return [row.split("\t") for row in (place.folder / name).read_text().splitlines()[1:]]
+
+
+def failed(rows: list[list[str]]) -> list[str]:
+    """The commands of jobs that ended badly, by their status or by a signal."""
+    return sorted(row[8] for row in rows if row[6:8] != ["0", "0"])
+
+
+def test_half_of_the_jobs_killed(place, plain):
+    """Whole jobs and single stages are killed; the same command again makes the set of the plain pipe, starting
+    no more than what failed; and once more, nothing at all."""
+    assert place.run("parts.sh").code == 0
+    reaper = place.reaper()
+    with reaper.at_work():
+        first = place.run("parallel.sh")
+    killed = sorted(f"./part.sh {path}" for path in reaper.killed)
+    assert set(reaper.killed) == set(reaper.victims)
+    assert len(killed) == first.code
+    assert failed(joblog(place, "parallel.log")) == killed
+
+    again = place.run("parallel.sh")
+    assert again.code == 0, again.err
+    assert sorted(row[8] for row in joblog(place, "parallel.log")[place.parts :]) == killed
+    place.assert_complete(plain)
+
+    before = tree_of(place.out)
+    assert place.run("parallel.sh").code == 0
+    assert len(joblog(place, "parallel.log")) == place.parts + len(killed)
+    (place.folder / "parallel.log").unlink()
+    assert place.run("parallel.sh").code == 0
+    assert tree_of(place.out) == before
+
+
+def test_parts_of_a_plain_list_by_split_and_xargs(place, plain):
+    """What split(1) cuts and xargs(1) starts is completed by the same command after kills."""
+    assert place.run("split.sh").code == 0
+    reaper = place.reaper()
+    with reaper.at_work():
+        assert place.run("xargs.sh").code in (123, 125)
+    assert reaper.killed
+
+    again = place.run("xargs.sh")
+    assert again.code == 0, again.err
+    place.assert_complete(plain)
+
+
+def test_parts_that_jobs_take_for_themselves(place, plain):
+    """Each job reads its part from the whole table, and all of them give the whole."""
+    result = place.run("nth-all.sh")
+
+    assert result.code == 0, result.err
+    place.assert_complete(plain)
+
+
+def test_failures_that_may_pass_are_tried_again(tmp_path, pictures):
+    """New parts are made of the failures that may pass, and what comes of them stands beside the first ones."""
+    fine = [f"http://host{n}.example.com/photo/{n}.jpg?latency=0" for n in range(6)]
+    flaky = [f"http://host{n}.example.com/flaky/3/photo/{n}.jpg?latency=0" for n in range(2)]
+    dead = ["http://host1.example.com/status/404?latency=0"]
+    place = Place(tmp_path, [*fine, *flaky, *dead], pictures, parts=2)
+    assert place.run("parts.sh").code == 0
+    assert place.run("parallel.sh").code == 0
+    place.assert_accounts(placed=fine, failed=[*flaky, *dead])
+
+    assert place.run("again.sh").code == 0
+    place.assert_accounts(placed=[*fine, *flaky], failed=[*flaky, *dead])
+    before = tree_of(place.out)
+    assert place.run("again.sh").code == 0
+    assert tree_of(place.out) == before

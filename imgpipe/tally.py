@@ -105,11 +105,7 @@ class Tally:
 
     def void(self) -> None:
         """What was counted did not come about after all: it is unfinished."""
-        self.unfinished += self.done
-        self.statuses.clear()
-        self.kinds.clear()
-        self.examples.clear()
-        self.bytes = 0
+        vars(self).update(vars(Tally()), unfinished=self.unfinished + self.done)
 
     @property
     def done(self) -> int:

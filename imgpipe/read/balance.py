@@ -5,10 +5,12 @@ from __future__ import annotations
 from array import array
 from typing import Final
 
-from imgpipe.read.parts import part_seed
+from imgpipe.commonest import Commonest
+from imgpipe.errors import safe
+from imgpipe.read.parts import digest_of_host
 
-KEPT: Final = 5_000
-"""Hosts whose counts are kept for sure; at times twice as many are."""
+KEPT: Final = 10_000
+"""Hosts that are counted: one that makes more of the input than this part of it is never missed."""
 
 
 class Balance:
@@ -20,31 +22,18 @@ class Balance:
 
     def __init__(self, parts: int) -> None:
         self._sizes = array("Q", bytes(8 * parts))
-        self._hosts: dict[str, int] = {}
-        self._missed = 0
+        self._hosts = Commonest(KEPT)
 
     def add(self, part: int, host: str | None) -> None:
         """Count a record of `part`, which came there by its `host`."""
         self._sizes[part] += 1
         if host is not None:
-            hosts = self._hosts
-            hosts[host] = hosts.get(host, 0) + 1
-            if len(hosts) > 2 * KEPT:
-                self._thin_out()
-
-    def _thin_out(self) -> None:
-        # After Misra and Gries (1982), many at a time: what all lose, each may have had more. A host
-        # with more than one record in KEPT of all is never lost.
-        least = sorted(self._hosts.values(), reverse=True)[KEPT]
-        self._missed += least
-        self._hosts = {host: count - least for host, count in self._hosts.items() if count > least}
+            self._hosts.add(host)
 
     def of_part(self, part: int) -> str:
         """How one part stands to the others."""
         parts = len(self._sizes)
-        return (
-            f"part {part} of {parts} has {self._sizes[part]} of {sum(self._sizes)} records{self._largest()}"
-        )
+        return f"part {part} of {parts} has {self._sizes[part]} of {sum(self._sizes)} records{self._largest()}"
 
     def of_all(self) -> str:
         """How the parts stand to one another."""
@@ -57,8 +46,10 @@ class Balance:
         size = max(self._sizes)
         part = self._sizes.index(size)
         text = f"; the largest, {part}, has {size}, {size * parts / total:.2f} times the mean"
-        inside = [(count, host) for host, count in self._hosts.items() if part_seed(host) % parts == part]
+        hosts = self._hosts.top(KEPT)
+        inside = [(host, count) for host, count in hosts if digest_of_host(host) % parts == part]
         if inside:
-            count, host = max(inside)
-            text += f", {'at least ' if self._missed else ''}{count} of them from {host}"
+            host, count = inside[0]
+            exact = sum(count for _, count in hosts) == self._hosts.total
+            text += f", {'' if exact else 'at least '}{count} of them from {safe(host)}"
         return text

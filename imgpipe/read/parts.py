@@ -28,7 +28,7 @@ def place(record: Record, number: int, parts: int, by: str) -> tuple[int, str | 
     if by != BY_HOST or not isinstance(url, str):
         return number % parts, None
     host = host_of(url)
-    return (_digest(url) if host is None else part_seed(host)) % parts, host
+    return (_digest(url) if host is None else digest_of_host(host)) % parts, host
 
 
 def _digest(text: str) -> int:
@@ -36,7 +36,7 @@ def _digest(text: str) -> int:
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
-part_seed = functools.lru_cache(_REMEMBERED)(_digest)
+digest_of_host = functools.lru_cache(_REMEMBERED)(_digest)
 """The number of 64 bits that, modulo N, is the part of a host."""
 
 

@@ -13,7 +13,7 @@ import click
 
 from imgpipe import console, signals
 from imgpipe.cli.params import COMPLETE_VARIABLE
-from imgpipe.errors import Exit, ProcessError
+from imgpipe.errors import Exit, ProcessError, safe
 from imgpipe.signals import ReaderGone
 
 COMMANDS: Final[dict[str, str]] = {
@@ -22,6 +22,8 @@ COMMANDS: Final[dict[str, str]] = {
     "resize": "Resize images.",
     "shard": "Place images in folders or shards.",
     "verify": "Read a data set back and check it.",
+    "report": "Make a page about a data set.",
+    "spark": "Run the pipe once a part on Spark.",
     "bench": "Compare the modes of fetch, and find how many requests in flight pay.",
     "demo": "Run the whole pipe on embedded pictures.",
     "clean": "Remove abandoned spools.",
@@ -46,6 +48,22 @@ class LazyGroup(click.Group):
         command = module.command
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first argument names.
+
+        Raises:
+            click.UsageError: There is none; it names the one that was probably meant.
+        """
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib  # noqa: PLC0415 - wanted for a mistake only
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            meant = f" Did you mean '{near[0]}'?" if near else ""
+            ctx.fail(f"No such command '{safe(args[0], 60)}'.{meant}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, without importing any."""

@@ -1,0 +1,132 @@
+"""From a row of INPUT to the line of its part, and which part that is. Everything here is pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from imgpipe import records
+from imgpipe.cluster.options import Columns
+from imgpipe.errors import Kind, RecordError, UsageError, safe
+from imgpipe.fields import LOCAL, USUAL, usual
+from imgpipe.hosts import host_of
+from imgpipe.parts import part_of
+from imgpipe.records import Record
+
+Row: TypeAlias = tuple[str | None, str | None]
+"""The URL of a row, and its line; without a URL it is a bad one, without a line it is blank."""
+
+_NAMED: Final = 50
+"""Columns that a message names."""
+
+_SUFFIX: Final = re.compile(
+    r"\.(txt|csv|tsv|tab|jsonl|ndjson|parquet)(?:\.[a-z0-9]{1,6}){0,2}/*", re.IGNORECASE
+)
+_FORMS: Final = {"tab": "tsv", "ndjson": "jsonl"}
+
+
+def form_of(path: str) -> str | None:
+    """The form of a table by the suffix of its path, a packed one's too; None where it does not tell."""
+    found = _SUFFIX.search(path.rpartition("/")[2] if not path.endswith("/") else path.rstrip("/"))
+    if found is None or found.end() < len(path.rstrip("/").rpartition("/")[2]):
+        return None
+    name = found[1].lower()
+    return _FORMS.get(name, name)
+
+
+def url_column(names: Sequence[str], columns: Columns, where: str) -> str | None:
+    """The column that holds the URL; None in a table of paths.
+
+    Raises:
+        UsageError: A column is wanted that is not there, or none is found.
+    """
+    wanted = [columns.url, columns.key, columns.caption, *(columns.others or ())]
+    for name in wanted:
+        if name is not None and name not in names:
+            raise UsageError(f"{where} has no column {safe(name)}; its columns are: {_listed(names)}")
+    found = columns.url or usual("url", names, [name for name in (columns.key, columns.caption) if name])
+    if found is None and not LOCAL & set(names):
+        raise UsageError(
+            f"{where} has no column named {' or '.join(USUAL['url'])}; "
+            f"choose one with --url-col; its columns are: {_listed(names)}"
+        )
+    return found
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(safe(name, 80) for name in names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Txt:
+    """A line that is a URL."""
+
+    def __call__(self, line: str) -> Row:
+        """Its row."""
+        url = line.removeprefix("\ufeff").removesuffix("\r")
+        return (url, records.dump({"url": url}).decode().rstrip("\n")) if url.strip() else (None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Jsonl:
+    """A line that is an object.
+
+    `imgpipe read` takes the first object of its input for the pattern of all. Here that is the first of a
+    part, which may be a bad one: what it lacks of the columns that are wanted, it has as null.
+    """
+
+    columns: Columns
+
+    def __call__(self, line: str) -> Row:
+        """Its row."""
+        line = line.removeprefix("\ufeff").strip()
+        if not line:
+            return None, None
+        if not line.startswith("{"):
+            return None, _failed(RecordError(Kind.BAD_LINE, f"no JSON object: {line[:200]}"))
+        try:
+            record = records.parse(line.encode("utf-8", "surrogatepass"), "url")
+        except RecordError as error:
+            return None, _failed(error)
+        return self._row(record, line)
+
+    def _row(self, record: Record, line: str) -> Row:
+        columns = self.columns
+        taken = [name for name in (columns.key, columns.caption) if name]
+        column = columns.url or usual("url", record, taken)
+        if records.is_over(record):
+            return None, line
+        wanted = [*taken, *(columns.others or ())]
+        if column is None and not LOCAL & record.keys():
+            wanted.append("url")
+        elif columns.url is not None:
+            wanted.append(columns.url)
+        absent = [name for name in wanted if name not in record]
+        if absent:
+            line = records.dump({**record, **dict.fromkeys(absent)}).decode().rstrip("\n")
+        url = record.get(column) if column is not None else None
+        return url if isinstance(url, str) else None, line
+
+
+def _failed(error: RecordError) -> str:
+    return records.dump(records.fail({}, "read", error)).decode().rstrip("\n")
+
+
+def parted(rows: Iterable[Row], parts: int, by: str) -> Iterator[tuple[int, str]]:
+    """Each line with its part, from 0 to `parts` - 1.
+
+    By host: what has none goes by its URL, else by its line. By line: by a digest of the line, so that it
+    makes no difference how the engine cut the input up.
+    """
+    for url, line in rows:
+        if line is not None:
+            yield part_of(_decides(url, line, by), parts), line
+
+
+def _decides(url: str | None, line: str, by: str) -> str:
+    if by == "line" or url is None:
+        return line
+    return host_of(url) or url

@@ -1,0 +1,64 @@
+"""The whole run: INPUT into parts, the pipe over each, one stage without barriers, what it came to."""
+
+from __future__ import annotations
+
+import math
+import time
+from functools import partial
+from typing import Any, Final
+
+from imgpipe.cluster import rows, summary
+from imgpipe.cluster.options import ROWS_A_PART, SparkOptions
+from imgpipe.cluster.session import as_process_errors, session
+from imgpipe.cluster.summary import Summary
+from imgpipe.cluster.table import Table, open_table
+from imgpipe.cluster.task import run_task
+from imgpipe.errors import UsageError, safe
+
+_MOST_PARTS: Final = 100_000
+"""Parts that a name of five digits can tell apart."""
+
+
+def run(options: SparkOptions) -> Summary:
+    """Run the pipe once a part on Spark, and leave a summary in OUT.
+
+    Raises:
+        UsageError: Spark does not start, INPUT cannot be read, or OUT was made in another number of parts.
+        ProcessError: Spark gave up.
+    """
+    started = time.monotonic()
+    before = summary.parts_before(options.job.out)
+    if before is not None and options.parts not in (None, before):
+        raise UsageError(
+            f"{safe(options.job.out)} was made in {before} parts; --parts {before} goes on with it"
+        )
+    with session(options) as spark:
+        ready = time.monotonic()
+        table = open_table(spark, options)
+        with as_process_errors("Spark gave up; the same command again goes on"):
+            parts = options.parts or before or _enough(table)
+            results = _parted(table, parts, options).collect()
+        found = Summary(
+            input=options.input,
+            part_by=options.part_by,
+            results=summary.sorted_results(results),
+            starting=ready - started,
+            seconds=time.monotonic() - ready,
+        )
+    summary.write(options.job.out, found)
+    return found
+
+
+def _enough(table: Table) -> int:
+    count: int = table.frame.count()
+    return max(1, min(_MOST_PARTS, math.ceil(count / ROWS_A_PART)))
+
+
+def _parted(table: Table, parts: int, options: SparkOptions) -> Any:
+    """What the parts come to, as Spark works it out: a part a partition, each a task of one stage."""
+    lines = table.rows.mapPartitions(partial(rows.parted, parts=parts, by=options.part_by))
+    return lines.partitionBy(parts, _itself).mapPartitionsWithIndex(partial(run_task, options.job))
+
+
+def _itself(number: int) -> int:
+    return number

@@ -1,0 +1,145 @@
+"""A session of Spark, started quietly and ended for good."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import IO, Any, Final
+
+from imgpipe.cluster.options import SparkOptions
+from imgpipe.errors import ProcessError, UsageError, safe
+
+_LOCAL: Final = re.compile(r"local(?:\[(\d+|\*)\])?")
+
+_LOST: Final = 8
+"""Attempts of a task that Spark grants beside those that a part has: a task that died with its executor
+says nothing against its part."""
+
+_TAIL: Final = 4096
+"""Bytes of what Java said last that are looked at."""
+
+
+def settings(options: SparkOptions, master: str | None) -> dict[str, str]:
+    """What Spark is told; what the user set wins.
+
+    Args:
+        options: The options.
+        master: The cluster that Spark is set up for; None for none.
+    """
+    failures = options.job.attempts + _LOST
+    made = {
+        "spark.app.name": "imgpipe",
+        "spark.task.maxFailures": str(failures),
+        "spark.ui.showConsoleProgress": "false",
+        # A table may have a column URL beside url; and many Parquet files do not say that bytes are text.
+        "spark.sql.caseSensitive": "true",
+        "spark.sql.parquet.binaryAsString": "true",
+    }
+    given = dict(options.conf)
+    chosen = options.master or given.get("spark.master") or master or "local[*]"
+    given["spark.master"] = chosen
+    if found := _LOCAL.fullmatch(chosen):
+        # On one machine Spark retries nothing unless the master says how often; and its page about the
+        # run would be a port that is open to the network.
+        given["spark.master"] = f"local[{found[1] or '1'},{failures}]"
+        made["spark.ui.enabled"] = "false"
+    return made | given
+
+
+@contextlib.contextmanager
+def session(options: SparkOptions) -> Iterator[Any]:
+    """A session while the context lasts.
+
+    Raises:
+        UsageError: pyspark or Java is missing, or Spark refuses its settings.
+    """
+    if not options.verbose:
+        # About other libraries that pyspark finds.
+        warnings.filterwarnings("ignore", module=r"pyspark\b")
+    try:
+        from pyspark import SparkConf, SparkContext  # noqa: PLC0415 - an extra, and heavy
+        from pyspark.java_gateway import launch_gateway  # noqa: PLC0415 - as above
+        from pyspark.sql import SparkSession  # noqa: PLC0415 - as above
+    except ImportError as error:
+        raise UsageError(
+            f"imgpipe spark needs PySpark: pip install 'imgpipe[spark]' ({safe(str(error))})"
+        ) from None
+    # The executors run the same Python unless somebody says otherwise: theirs must be of our release.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    with _noise(options) as noise, _as_usage_errors(noise):
+        gateway = launch_gateway(None, {} if noise is None else {"stdout": noise, "stderr": noise})
+        SparkContext._ensure_initialized(gateway=gateway)  # noqa: SLF001 - what its own shell calls
+        conf = SparkConf()
+        wanted = settings(options, conf.get("spark.master"))
+        context = SparkContext(conf=_told(conf, wanted), gateway=gateway)
+    try:
+        if not options.verbose:
+            context.setLogLevel("OFF")
+        yield SparkSession(context)
+    finally:
+        context.stop()
+
+
+def _told(conf: Any, wanted: Mapping[str, str]) -> Any:
+    for name, value in wanted.items():
+        conf.set(name, value)
+    return conf
+
+
+@contextlib.contextmanager
+def _noise(options: SparkOptions) -> Iterator[IO[bytes] | None]:
+    """Where Java may write to; None for standard error."""
+    if options.verbose:
+        yield None
+        return
+    with tempfile.TemporaryFile() as file:
+        yield file
+
+
+@contextlib.contextmanager
+def _as_usage_errors(noise: IO[bytes] | None) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        said = _last_line(noise) if noise is not None else ""
+        raise UsageError(f"Spark does not start: {said or reason(error)}") from error
+
+
+def _last_line(noise: IO[bytes]) -> str:
+    noise.seek(0, os.SEEK_END)
+    noise.seek(max(0, noise.tell() - _TAIL))
+    lines = noise.read().decode("utf-8", "replace").splitlines()
+    told = [
+        line.strip()
+        for line in lines
+        if re.search(r"error|exception|java_home|not found", line, re.IGNORECASE)
+    ]
+    return safe(told[0], 300) if told else ""
+
+
+_CLASS: Final = re.compile(r"(?:[a-z]\w*\.)+[A-Z]\w*(?:Exception|Error): ")
+
+
+def reason(error: Exception) -> str:
+    """What Spark says is wrong, on one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # Of a failed task it tells the whole story, with what Python said at the end of its traceback.
+    told = [line for line in lines if re.match(r"(?:\w+\.)*\w*(?:Error|Exception|Exit)\b", line)]
+    line = told[-1] if told else (lines[0] if lines else type(error).__name__)
+    return safe(_CLASS.sub("", line), 400)
+
+
+@contextlib.contextmanager
+def as_process_errors(what: str, kind: type[ProcessError] = ProcessError) -> Iterator[None]:
+    """What Spark raises becomes an error of ours: `what`, and Spark's reason."""
+    try:
+        yield
+    except ProcessError:
+        raise
+    except Exception as error:
+        raise kind(f"{what}: {reason(error)}") from error

@@ -1,0 +1,138 @@
+"""INPUT through Spark's own readers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from imgpipe import records
+from imgpipe.cluster import rows
+from imgpipe.cluster.options import Columns, SparkOptions
+from imgpipe.cluster.rows import Row
+from imgpipe.cluster.session import as_process_errors
+from imgpipe.errors import Kind, RecordError, UsageError, safe
+
+_SEPARATORS: Final = ",;\t|"
+_CORRUPT: Final = "__imgpipe_corrupt__"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """INPUT as Spark sees it.
+
+    Attributes:
+        frame: What is counted.
+        rows: An RDD of `Row`.
+    """
+
+    frame: Any
+    rows: Any
+
+
+def open_table(spark: Any, options: SparkOptions) -> Table:
+    """Open INPUT; nothing but its beginning is read yet.
+
+    Raises:
+        UsageError: It cannot be read, or lacks a column that is wanted.
+    """
+    with as_process_errors(f"cannot read {safe(options.input)}", UsageError):
+        form = options.format if options.format != "auto" else _form(spark, options.input)
+        columns = options.job.columns
+        if form in ("txt", "jsonl"):
+            return _lines(spark, options.input, form, columns)
+        if form == "parquet":
+            return _columns(spark.read.parquet(options.input), options.input, columns)
+        return _delimited(spark, options.input, form, columns)
+
+
+def _form(spark: Any, path: str) -> str:
+    """The form of INPUT by its suffix, or by those of the files in it."""
+    found = rows.form_of(path)
+    if found is None:
+        # Only what Spark itself would read is listed, wherever it is.
+        names = spark.read.format("binaryFile").load(path).select("path").take(1)
+        found = rows.form_of(names[0][0]) if names else None
+    if found is None:
+        raise UsageError(f"the form of {safe(path)} is not told by its name; choose it with --format")
+    return found
+
+
+def _lines(spark: Any, path: str, form: str, columns: Columns) -> Table:
+    frame = spark.read.option("lineSep", "\n").text(path)
+    turn = rows.Txt() if form == "txt" else rows.Jsonl(columns)
+    if form == "jsonl":
+        _check_first(frame, columns, path)
+    return Table(frame, frame.rdd.mapPartitions(partial(_turned, turn)))
+
+
+def _turned(turn: rows.Txt | rows.Jsonl, found: Iterable[Sequence[str]]) -> Iterator[Row]:
+    return (turn(row[0]) for row in found)
+
+
+def _check_first(frame: Any, columns: Columns, path: str) -> None:
+    for (line,) in frame.take(1):
+        try:
+            record = records.parse(line.removeprefix("\ufeff").strip().encode(), "url")
+        except RecordError:
+            return
+        rows.url_column(list(record), columns, safe(path))
+
+
+def _delimited(spark: Any, path: str, form: str, columns: Columns) -> Table:
+    separator = "\t"
+    first = spark.read.option("lineSep", "\n").text(path).take(1)
+    header = first[0][0] if first else ""
+    if form == "csv":
+        separator = next((sign for sign in _SEPARATORS if sign in header), ",")
+    if "://" in header:
+        raise UsageError(
+            f"{safe(path)} begins with a URL, not with a line that names its columns; "
+            "--format txt takes one URL a line"
+        )
+    reader = spark.read.options(
+        header=True, sep=separator, quote='"', escape='"', multiLine=True, mode="PERMISSIVE", encoding="UTF-8"
+    )
+    names = reader.csv(path).columns
+    from pyspark.sql.types import StringType, StructField, StructType  # noqa: PLC0415 - an extra, and heavy
+
+    schema = StructType([StructField(name, StringType()) for name in [*names, _CORRUPT]])
+    frame = reader.option("columnNameOfCorruptRecord", _CORRUPT).schema(schema).csv(path)
+    return _columns(frame.fillna("", names), path, columns)
+
+
+def _columns(frame: Any, path: str, columns: Columns) -> Table:
+    from pyspark.sql import functions as F  # noqa: N812, PLC0415 - its usual name; an extra, and heavy
+
+    names = [name for name in frame.columns if name != _CORRUPT]
+    url = rows.url_column(names, columns, safe(path))
+    values = [_plain(F, field).alias(field.name) for field in frame.schema.fields if field.name != _CORRUPT]
+    picked = frame.select(
+        F.lit(None).cast("string") if url is None else _named(F, url).cast("string"),
+        F.to_json(F.struct(*values), {"ignoreNullFields": "false"}),
+        _named(F, _CORRUPT) if _CORRUPT in frame.columns else F.lit(None).cast("string"),
+    )
+    return Table(frame, picked.rdd.mapPartitions(_picked))
+
+
+def _named(functions: Any, name: str) -> Any:
+    return functions.col("`" + name.replace("`", "``") + "`")
+
+
+def _plain(functions: Any, field: Any) -> Any:
+    """The column as JSON should tell it."""
+    column = _named(functions, field.name)
+    kind = field.dataType.typeName()
+    if kind in ("float", "double"):
+        return functions.nanvl(column, functions.lit(None))
+    return column.cast("string") if kind == "decimal" else column
+
+
+def _picked(found: Iterable[Sequence[str | None]]) -> Iterator[Row]:
+    for url, line, corrupt in found:
+        if corrupt is not None:
+            error = RecordError(Kind.BAD_LINE, f"no row of this table: {corrupt[:200]}")
+            yield None, records.dump(records.fail({}, "read", error)).decode().rstrip("\n")
+        else:
+            yield url, line

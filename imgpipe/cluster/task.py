@@ -1,0 +1,34 @@
+"""What Spark runs on the executors: one part a task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from imgpipe.cluster.marker import PartResult
+from imgpipe.cluster.options import Job
+from imgpipe.cluster.part import run_part
+from imgpipe.errors import ProcessError
+
+
+def part_name(number: int) -> str:
+    """The name of a part, as `imgpipe read --into` gives it."""
+    return f"{number:05d}"
+
+
+def run_task(job: Job, number: int, rows: Iterable[tuple[int, str]]) -> Iterator[PartResult]:
+    """Run the part `number`.
+
+    A part that fails fails its task, so that Spark tries it elsewhere; the last attempt hands its failure
+    over as a result, so that the others go on.
+    """
+    from pyspark import TaskContext  # noqa: PLC0415 - an extra, and heavy
+
+    context = TaskContext.get()
+    attempt = 1 if context is None else context.attemptNumber() + 1
+    name = part_name(number)
+    try:
+        yield run_part(name, (line for _, line in rows), job, attempt=attempt)
+    except ProcessError as error:
+        if attempt < job.attempts:
+            raise
+        yield PartResult(name=name, attempt=attempt, error=str(error))

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import click
 
-from imgpipe import fetch, files
+from imgpipe import console, fetch, files
 from imgpipe.cli.params import BYTES, SECONDS, SECONDS_RANGE
-from imgpipe.cli.stage import Common, common_options, run_stage
+from imgpipe.cli.stage import SPOOLED, Common, common_options, run_stage
 from imgpipe.errors import Exit
 from imgpipe.fetch.options import AUTO, USER_AGENT, FetchOptions, Hash, Mode
+from imgpipe.tally import Tally
 
 _PROXY_SCHEMES: Final = frozenset({"http", "https", "socks5", "socks5h"})
 """What httpx can speak to a proxy (the last two with its extra `socks`)."""
@@ -262,4 +263,13 @@ def command(
         bare="url",
         values=urls,
         waits_for="URLs, one a line",
+        after=lambda tally: _afterwards(tally, options, common),
     )
+
+
+def _afterwards(tally: Tally, options: FetchOptions, common: Common) -> str | None:
+    """Where the files are, or why fewer come out than went in: what people ask next."""
+    if console.is_last_stage():
+        return SPOOLED if tally.ok and options.dir is None else None
+    # The last stage tells how many it placed, and would tell of none without a word why.
+    return f"{tally.left_out} left out, done before" if tally.left_out and not common.verbose else None

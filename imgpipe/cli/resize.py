@@ -11,7 +11,7 @@ import click
 
 from imgpipe import console
 from imgpipe.cli.params import BYTES, COUNT, SECONDS
-from imgpipe.cli.stage import Common, common_options, grace_option, run_stage
+from imgpipe.cli.stage import SPOOLED, Common, common_options, grace_option, run_stage
 from imgpipe.errors import Exit
 from imgpipe.resize.options import (
     QUALITY,
@@ -24,6 +24,7 @@ from imgpipe.resize.options import (
     cores,
 )
 from imgpipe.resize.run import run
+from imgpipe.tally import Tally
 
 _MOST: Final = 65_500
 """Pixels of a side: the most that JPEG takes."""
@@ -265,7 +266,7 @@ def command(
         ordered=common.ordered,
         **rest,
     )
-    code = run_stage(
+    return run_stage(
         "resize",
         common,
         lambda source, emit: run(source, emit, options),
@@ -273,7 +274,10 @@ def command(
         values=paths,
         grace=grace,
         waits_for="paths of images, or records of imgpipe fetch, one a line",
+        after=lambda tally: _afterwards(tally, options),
     )
-    if options.folder is None and not common.quiet and console.is_last_stage():
-        console.say("imgpipe resize: the files are in the spool, which is not kept; -d DIR keeps them")
-    return code
+
+
+def _afterwards(tally: Tally, options: ResizeOptions) -> str | None:
+    """Where the files are."""
+    return SPOOLED if tally.ok and options.folder is None and console.is_last_stage() else None

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 import click
 
@@ -22,6 +22,9 @@ from imgpipe.tally import Tally
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+SPOOLED: Final = "the files are in the spool, until imgpipe shard takes them; -d DIR keeps them"
+"""Where the files of a stage are that is the last of its pipe."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +106,7 @@ def run_stage(
     output: bool = True,
     gather: int = 0,
     waits_for: str,
+    after: Callable[[Tally], str | None] | None = None,
 ) -> Exit:
     """Open the streams, run `work` over them, tell how it went.
 
@@ -116,6 +120,7 @@ def run_stage(
         output: Whether records go to standard output.
         gather: Bytes to gather before a write (see `Emit`).
         waits_for: What a person at a terminal is asked to type.
+        after: What to tell people besides, in one line, once the input was consumed.
 
     Returns:
         The exit code. After a signal the process dies by it instead.
@@ -132,6 +137,7 @@ def run_stage(
         output=output,
         gather=gather,
         waits_for=None if values else waits_for,
+        after=after,
     )
 
 
@@ -144,6 +150,7 @@ def run_streams(
     output: bool = True,
     gather: int = 0,
     waits_for: str | None,
+    after: Callable[[Tally], str | None] | None = None,
 ) -> Exit:
     """As `run_stage`, for a stage that opens its input itself.
 
@@ -155,6 +162,7 @@ def run_streams(
         output: Whether records go to standard output.
         gather: Bytes to gather before a write (see `Emit`).
         waits_for: What a person at a terminal is asked to type; None where standard input is not read.
+        after: What to tell people besides, in one line, once the input was consumed.
 
     Returns:
         The exit code. After a signal the process dies by it instead.
@@ -185,6 +193,8 @@ def run_streams(
                 tell(tally, stage, progress.seconds)
     if stop.signal is not None:
         signals.die_by(stop.signal)
+    if after is not None and not common.quiet and (line := after(tally)):
+        console.say(f"imgpipe {stage}: {line}")
     return _verdict(stage, common, tally)
 
 

@@ -186,3 +186,29 @@ def test_help_and_start_are_light():
     for args, loaded in (("'--help'", "[]"), ("'-q', 'bad'", "['trio']")):
         run = shell(f'{sys.executable} -c "{script.format(args=args)}"')
         assert (0, loaded) == (run.code, run.err.splitlines()[-1])
+
+
+def test_the_last_stage_tells_where_the_files_are(server, tmp_path):
+    """Without `-d` they wait in the spool, which nobody would find; where there is none, nothing is told."""
+    told = "the files are in the spool"
+    (tmp_path / "out.jsonl").touch()
+    here = f"imgpipe fetch --allow-private {server.url('good')}"
+
+    assert told in shell(f"{here} > out.jsonl", cwd=tmp_path).err
+    assert told in shell(f"{here} -d kept | imgpipe resize > out.jsonl", cwd=tmp_path).err
+    for script in (
+        f"{here} -d kept > out.jsonl",
+        f"{here} -q > out.jsonl",
+        f"{here} | imgpipe resize -d small > out.jsonl",
+        f"imgpipe fetch {server.url('good')} > out.jsonl",
+        f"{here} | imgpipe shard out",
+    ):
+        assert told not in shell(script, cwd=tmp_path).err, script
+
+
+def test_what_is_left_out_is_told(server, tmp_path):
+    """A resumed pipe with nothing left to do says why it placed nothing."""
+    script = f"imgpipe fetch --allow-private --resume out {server.url('good')} | imgpipe shard out"
+
+    assert "left out" not in shell(script, cwd=tmp_path).err
+    assert "imgpipe fetch: 1 left out, done before" in shell(script, cwd=tmp_path).err

@@ -68,7 +68,7 @@ class Seconds(click.ParamType[float]):
         try:
             seconds = float(value)
         except ValueError:
-            self.fail(f"{value!r} is no number of seconds", param, ctx)
+            self.fail(f"{value!r} is no duration; write seconds, such as 30 or 0.5", param, ctx)
         if not 0 <= seconds <= _LONGEST or (seconds == 0 and not self._zero):
             self.fail(f"{value!r} is no duration; write seconds, such as 30 or 0.5", param, ctx)
         return seconds

@@ -159,3 +159,12 @@ def test_exit_3_where_records_failed_and_it_was_asked_for():
 
     assert run_filter("resize", lines=[line]).code == 0
     assert run_filter("resize", "--fail", lines=[line]).code == 3
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("ftech", "'fetch'"), ("shrad", "'shard'"), ("xyzzy", None)])
+def test_a_mistyped_command_names_the_one_that_was_meant(typed, meant):
+    """One near in its letters; where none is, only that there is no such command."""
+    result = run_filter(typed)
+
+    assert_one_clear_line(result, 2, f"'{typed}'", meant or "No such command")
+    assert ("Did you mean" in result.err) is (meant is not None)

@@ -33,7 +33,9 @@ class Balance:
     def of_part(self, part: int) -> str:
         """How one part stands to the others."""
         parts = len(self._sizes)
-        return f"part {part} of {parts} has {self._sizes[part]} of {sum(self._sizes)} records{self._largest()}"
+        return (
+            f"part {part} of {parts} has {self._sizes[part]} of {sum(self._sizes)} records{self._largest()}"
+        )
 
     def of_all(self) -> str:
         """How the parts stand to one another."""

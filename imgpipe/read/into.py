@@ -116,7 +116,9 @@ class PartFiles:
         except (BlockingIOError, FileNotFoundError):
             mine = False
         except OSError as error:
-            mine = error.errno in _NO_LOCKS
+            if error.errno not in _NO_LOCKS:
+                raise
+            mine = True
         if not mine:
             raise UsageError(f"another imgpipe read writes parts into {safe(self._folder)}")
 

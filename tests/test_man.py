@@ -105,7 +105,7 @@ def test_the_wheel_installs_every_page():
     data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
 
     expected = {f"man/{page.name}": f"share/man/man{page.suffix[1]}/{page.name}" for page in PAGES}
-    assert expected == data["shared-data"]
+    assert expected == {name: to for name, to in data["shared-data"].items() if name.startswith("man/")}
 
 
 def test_the_record_page_lists_every_kind():

@@ -63,6 +63,7 @@ class Tally:
         kinds: Records by kind of error.
         causes: What is known of the records of a stage (`""`: an unknown one) and a kind of error.
         passing: Failed records that a later attempt may bring.
+        with_url: Whether a record that is over has a URL: files of the user are not fetched again.
         left_out: Records that `--resume` found done.
         unfinished: Records read but not written when a signal or an error ended the run.
         bytes: Bytes of the files of the records that are ok.
@@ -74,6 +75,7 @@ class Tally:
         self.kinds: Counter[str] = Counter()
         self.causes: dict[tuple[str, str], Cause] = {}
         self.passing = 0
+        self.with_url = False
         self.left_out = 0
         self.unfinished = 0
         self.bytes = 0
@@ -97,6 +99,7 @@ class Tally:
         stage = stage if stage in STAGE_KINDS else ""
         self.kinds[kind] += 1
         self.passing += record.get("retryable") is True
+        self.with_url |= bool(record.get("url"))
         cause = self.causes.get((stage, kind))
         if cause is None:
             cause = Cause(safe(str(record.get("detail", "")), _EXAMPLE_LENGTH))
@@ -154,7 +157,7 @@ class Tally:
             lines.append(f"  and {rest} of {len(commonest) - _KINDS_SHOWN} other kinds")
         if self.failed_file and (self.failed or self.skipped):
             lines.append(f"  the failed and skipped records are in {safe(self.failed_file)}")
-            if self.failed:
+            if self.failed and self.with_url:
                 lines.append(f"  to try the failed ones again{self._of_which()}: imgpipe fetch < that file")
         if self.failed * 2 > self.done:
             lines.append(f"imgpipe {stage}: WARNING: most records failed ({self.failed} of {self.done})")

@@ -74,6 +74,15 @@ def test_the_summary_names_the_file_of_the_failed():
     assert "WARNING" not in lines[-1]
 
 
+def test_files_of_the_user_are_not_to_be_fetched_again():
+    """Only where a record has a URL the summary says how to fetch it again."""
+    for url, told in ((None, False), ("http://a/", True)):
+        tally = tally_of({"status": "ok"}, {**failed("decode"), "url": url})
+        tally.failed_file = "failed.jsonl"
+
+        assert ("imgpipe fetch" in "\n".join(tally.summary("shard", 1.0))) is told
+
+
 def test_nothing_from_outside_reaches_the_summary_unescaped():
     """An example is a detail that came from the network."""
     lines = tally_of(failed("protocol", "\x1b[2Jgone\n")).summary("fetch", 1.0)
@@ -152,7 +161,8 @@ def test_dead_domains_are_normal_up_to_a_tenth():
 
 def test_how_many_may_succeed_later_is_told():
     """Whoever decides about another try wants to know what there is to gain."""
-    tally = tally_of(failed("decode"), {**failed("dns"), "retryable": True}, {"status": "ok"})
+    passing = {**failed("dns"), "retryable": True, "url": "http://a/"}
+    tally = tally_of(failed("decode"), passing, {"status": "ok"})
     tally.failed_file = "f"
 
     assert "  to try the failed ones again (1 may succeed later): imgpipe fetch < that file" in tally.summary(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from imgpipe.errors import safe
+from imgpipe.fields import usual
 from imgpipe.media import EXTENSIONS
 from imgpipe.records import Record
 
@@ -47,6 +48,9 @@ def on_first(record: Record) -> str | None:
         line = url[:_LOOKED_AT].strip()
         what = next((words for applies, words in _CASES if applies(line)), None)
         return f"the first line, '{safe(line, _SHOWN)}', {what}" if what else None
+    name = usual("url", record)
+    if name is not None and name != "url":
+        return f"the first record has no url; imgpipe read --format jsonl finds it in '{name}'"
     detail = str(record.get("detail"))
     packed = record.get("error") == "bad_line" and any(start in detail for start in _PACKED)
     return _NO_TEXT if packed else None

@@ -49,6 +49,12 @@ def test_nothing_is_said_to_what_may_be_meant(line):
     assert on_first({"url": line}) is None
 
 
+def test_a_record_with_its_url_under_another_name_is_told_where_it_goes():
+    """imgpipe read finds the usual names, fetch only its own."""
+    assert "imgpipe read --format jsonl finds it in 'URL'" in on_first({"TEXT": "a", "URL": "http://a/"})
+    assert on_first({"TEXT": "a", "URL": "http://b/", "url": "http://a/"}) is None
+
+
 @pytest.mark.parametrize(
     "data", [b"PAR1\x15\x04\x15\xc0", b"\x1f\x8b\x08\0\0\0\0\0\x02\xff", b"\x28\xb5\x2f\xfd\xff"]
 )

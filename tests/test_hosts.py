@@ -40,6 +40,17 @@ def test_all_spellings_of_a_host_are_one(host, url):
     assert hosts.host_of(url) == host
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["http://a:0/", "http://a:65536/", "http://[::z]/", "http://[1::2::3]/", "http://-a/", "http://☃\ud800/"],
+)
+def test_what_cannot_be_a_host_is_none(url):
+    """It is refused as any other bad URL, and has no host to be paced by."""
+    assert hosts.host_of(url) is None
+    with pytest.raises(RecordError, match="bad_url"):
+        hosts.split(url)
+
+
 @given(odd_urls)
 def test_a_url_has_a_host_where_fetch_would_ask_it(url):
     """What fetch asks has the host that fetch paces, a dot at its end aside; what it refuses has none."""

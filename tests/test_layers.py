@@ -61,15 +61,17 @@ FOREIGN = {
     "idna": {"hosts"},
     "protego": {"fetch.robots"},
     "trio": {"fetch"},
-    "PIL": {"resize.codec", "resize.pixels", "bench", "verify.pictures", "cli.version"},
+    "PIL": {"resize.codec", "resize.pixels", "bench", "verify.pictures", "report.thumbnails", "cli.version"},
     "cykooz_resizer": {"resize.pixels"},
     "fsspec": {"remote"},
-    "pyarrow": {"read.parquet", "shard.parquet", "verify.parquet"},
+    "pyarrow": {"read.parquet", "shard.parquet", "verify.parquet", "report.parquet"},
     "zstandard": {"read.packed"},
     "pyspark": {"cluster.session", "cluster.table", "cluster.task"},
     "matplotlib": {"bench"},
     "click": {"cli"},
-    "orjson": {"records", "placed", "resize", "shard", "read", "bench", "verify"},
+    "orjson": {"records", "placed", "resize", "shard", "read", "bench", "verify", "report.text"},
+    "jinja2": {"report.page"},
+    "pygal": {"report.charts"},
 }
 """Each foreign library with the rooms, or packages, that may import it."""
 
@@ -195,6 +197,7 @@ def loaded_by(*args: str) -> set[str]:
         (["clean"], {"trio", "httpx", "PIL", "pyarrow"}),
         (["bench", "--help"], {"trio", "httpx", "PIL", "matplotlib"}),
         (["demo", "--help"], {"trio", "httpx", "PIL", "matplotlib"}),
+        (["report", "--help"], {"trio", "httpx", "PIL", "pyarrow", "jinja2", "pygal"}),
     ],
     ids=lambda words: " ".join(sorted(words) if isinstance(words, set) else words),
 )

@@ -1,0 +1,195 @@
+"""Which charts the page has, and what they say in words: sizes, formats, seconds, and what happened when."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from imgpipe.report import charts, text
+from imgpipe.report.bins import Histogram, Moment, Timeline
+
+_BARS: Final = 32
+"""Bars of a distribution at the most: each is 10 pixels wide on a phone."""
+
+_STEPS: Final = 90
+"""Steps of time at the most."""
+
+_HEIGHT: Final = 200
+_NARROW: Final = 340
+_WIDE: Final = 1060
+"""Pixels: a column of the page, and its whole width."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """A chart."""
+
+    title: str
+    summary: str
+    """The same in a sentence."""
+    svg: str
+    """For a column, and for a phone."""
+    wide: str = ""
+    """For the whole width, where it has one."""
+    columns: tuple[str, str] = ("", "")
+    """Heads of the figures."""
+    figures: Sequence[tuple[str, str]] = ()
+    """The same as a table."""
+
+
+def distribution(title: str, found: Histogram, name: Callable[[float], str], what: str) -> Drawing | None:
+    """A chart of how values are distributed, on a logarithmic axis; None where there are none.
+
+    Args:
+        title: Of the chart.
+        found: The values.
+        name: Writes a value.
+        what: What is counted, in the plural.
+    """
+    bars = found.bars(_BARS)
+    if not bars:
+        return None
+    middle, most = found.quantile(0.5), found.quantile(0.95)
+    drawn = [
+        (
+            math.log10(low),
+            math.log10(high),
+            float(count),
+            f"{name(low)} to {name(high)}: {text.number(count)}",
+        )
+        for low, high, count in bars
+    ]
+    svg = charts.bars(
+        drawn,
+        _decades(bars[0][0], bars[-1][1], name),
+        width=_NARROW,
+        height=_HEIGHT,
+        label=lambda value: text.scaled(value, "") if value == round(value) else "",
+    )
+    return Drawing(
+        title=title,
+        summary=f"Half of {text.number(found.count)} {what} are below {name(middle)}, 95 % below {name(most)}.",
+        svg=svg,
+        columns=("From – to", what.capitalize()),
+        figures=[(f"{name(low)} – {name(high)}", text.number(count)) for low, high, count in bars if count],
+    )
+
+
+def _decades(low: float, high: float, name: Callable[[float], str]) -> list[tuple[float, str]]:
+    """Marks at 1, 10, 100; between them too where there are few."""
+    span = math.log10(high / low)
+    inner: Sequence[float] = (1, 2, 5) if span < 2.2 else (1,)
+    inner = (1, 1.5, 2, 3, 4, 5, 6, 8) if span < 0.7 else inner
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    every = 1 if span < 6 else 2
+    values = [digit * 10.0**power for power in range(first, last + 1, every) for digit in inner]
+    return [(math.log10(value), name(value)) for value in values if low * 0.98 <= value <= high * 1.02]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A name with its share of all."""
+
+    name: str
+    count: str
+    percent: str
+    width: float
+    """0 to 100, of the most frequent one."""
+
+
+def shares(found: Counter[str], most: int = 8) -> list[Share]:
+    """The most frequent names, the rest put together."""
+    total = found.total()
+    ranked = found.most_common()
+    shown, rest = ranked[:most], sum(count for _, count in ranked[most:])
+    if rest:
+        shown.append(("all others", rest))
+    highest = max((count for _, count in shown), default=1)
+    return [
+        Share(
+            text.visible(name, 60),
+            text.number(count),
+            text.percent(count, total),
+            round(100 * count / highest, 2),
+        )
+        for name, count in shown
+    ]
+
+
+def over_time(timeline: Timeline) -> list[Drawing]:
+    """Images a second, and bytes a second; none where it was all over in an instant."""
+    moments = timeline.moments(_STEPS)
+    few = timeline.moments(_STEPS // 2)
+    if len(moments) < 3:
+        return []
+    return [
+        _rates(
+            "Images a second",
+            moments,
+            few,
+            lambda moment: moment.images,
+            lambda rate: f"{text.three(rate)} images/s",
+        ),
+        _rates(
+            "Bytes a second", moments, few, lambda moment: moment.bytes, lambda rate: f"{text.size(rate)}/s"
+        ),
+    ]
+
+
+def _rates(
+    title: str,
+    moments: Sequence[Moment],
+    few: Sequence[Moment],
+    amount: Callable[[Moment], float],
+    name: Callable[[float], str],
+) -> Drawing:
+    seconds = sum(moment.seconds for moment in moments)
+    total = sum(map(amount, moments))
+    highest = max(moments, key=amount)
+    step = text.seconds(moments[0].seconds)
+
+    def drawn(wanted: Sequence[Moment], width: int, marks: int) -> str:
+        found = [
+            (
+                moment.start,
+                moment.start + moment.seconds,
+                amount(moment) / moment.seconds,
+                f"{text.moment(moment.start, with_seconds=True)}: {name(amount(moment) / moment.seconds)}",
+            )
+            for moment in wanted
+        ]
+        label: Callable[[float], str] = lambda value: text.scaled(value, "B" if "Bytes" in title else "")  # noqa: E731 - said once
+        return charts.bars(found, _times(wanted, marks), width=width, height=_HEIGHT, label=label)
+
+    return Drawing(
+        title=title,
+        summary=(
+            f"{name(total / seconds)} on average over {text.seconds(seconds)}, "
+            f"{name(amount(highest) / highest.seconds)} at the most, in steps of {step}."
+        ),
+        svg=drawn(few, _NARROW, 4),
+        wide=drawn(moments, _WIDE, 9),
+        columns=("From (UTC)", title),
+        figures=[
+            (text.moment(moment.start, with_seconds=True), name(amount(moment) / moment.seconds))
+            for moment in few
+        ],
+    )
+
+
+def _times(moments: Sequence[Moment], marks: int) -> list[tuple[float, str]]:
+    """Marks along an axis of time, with as much of date and time as tells them apart."""
+    start, end = moments[0].start, moments[-1].start + moments[-1].seconds
+    every = max(1, math.ceil(len(moments) / marks))
+    form = "%H:%M:%S" if end - start < 600 else "%H:%M" if end - start < 86_400 else "%b %d"
+    found, last = [], ""
+    for moment in moments[::every]:
+        name = datetime.fromtimestamp(moment.start, UTC).strftime(form)
+        if name != last:
+            found.append((moment.start, name))
+        last = name
+    return found

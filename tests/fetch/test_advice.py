@@ -50,7 +50,7 @@ def test_nothing_is_said_to_what_may_be_meant(line):
 
 
 def test_a_record_with_its_url_under_another_name_is_told_where_it_goes():
-    """imgpipe read finds the usual names, fetch only its own."""
+    """The usual names are found by imgpipe read; fetch knows its own only."""
     assert "imgpipe read --format jsonl finds it in 'URL'" in on_first({"TEXT": "a", "URL": "http://a/"})
     assert on_first({"TEXT": "a", "URL": "http://b/", "url": "http://a/"}) is None
 

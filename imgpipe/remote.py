@@ -72,6 +72,8 @@ class Remote:
             UsageError: It cannot be read.
         """
         try:
+            # What was listed may have been replaced since, by another process.
+            self._files.invalidate_cache()
             with self._files.open(self._path(name), "rb") as file:
                 yield file
         except FileNotFoundError:

@@ -122,3 +122,25 @@ def test_addresses():
     assert address_of("out/x") is None
     assert address_of("s3:/b") is None
     assert address_of(Path("/s3:/b")) is None
+
+
+@pytest.mark.parametrize("kind", ["tar", "parquet"])
+def test_parts_are_kept_at_an_address(bucket, spooled, tmp_path, kind):
+    """A part there has its marker, is continued where its input ended early, and is closed to other input."""
+    whole = tmp_path / "in"
+    whole.write_text("".join(f"http://h/{n}.jpg\n" for n in range(4)))
+    args = ("shard", "-v", "s3://sets/out", "--format", kind, "--part", "p", "--input", whole)
+    assert_one_clear_line(run_filter(*args, lines=spooled.records(2)), 1, "2 of the 4 records")
+    result = run_filter(*args, lines=spooled.records(4))
+    assert result.code == 0, result.err
+    assert "2 done before" in result.err
+    assert run_filter("shard", "s3://sets/out", "--format", kind, "--part", "q", lines=[]).code == 0
+    shards = [f"p-0000{n}.{kind}" for n in range(2)]
+    sidecars = [f"__imgpipe__/p-0000{n}.jsonl" for n in range(2)]
+    lists = [f"__imgpipe__/{part}.{name}" for part in "pq" for name in ("done.json", "failed.jsonl")]
+    assert listed(bucket) == sorted([*shards, *sidecars, *lists, "__imgpipe__/dataset.json"])
+    marker = json.loads(bucket.cat("sets/out/__imgpipe__/p.done.json"))
+    assert (marker["placed"], marker["input"]["records"]) == (4, 4)
+    assert Done([Path("s3://sets/out")], part="p").leaves_out({"url": "http://h/3.jpg"})
+    other = spooled.records(1, start=9)
+    assert_one_clear_line(run_filter(*args[:-2], lines=other), 2, "is not in it")

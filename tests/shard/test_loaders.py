@@ -141,3 +141,21 @@ def test_parquet_has_the_features_of_pictures(out, spooled):
     place(out, "parquet", spooled.records(3))
     found = datasets.Dataset.from_parquet(str(out.path / "00000.parquet"))
     assert found.features["image"] == datasets.Image()
+
+
+@EVERY_CALL
+def test_parts_load_as_one(out, spooled, tmp_path, kind, builder, by):
+    """A data set in parts gives the pictures of all of them, with the columns that the first one had."""
+    for part in ("a", "b"):
+        images = [picture(seed=n, width=40 + n + 10 * (part == "b")) for n in range(8)]
+        lines = [
+            spooled.record(f"http://{part}/{n}", image, caption=f"{part} {n}", label=n)
+            for n, image in enumerate(images)
+        ]
+        place(out, kind, lines, "--part", part)
+    rows = load(out, kind, tmp_path / "cache", builder, by)
+    found = sorted((row["url"], row["caption"], row["label"], row["image"].width) for row in rows)
+    wide = {"a": 40, "b": 50}
+    assert found == [
+        (f"http://{part}/{n}", f"{part} {n}", n, wide[part] + n) for part in ("a", "b") for n in range(8)
+    ]

@@ -1,47 +1,44 @@
-"""What the whole pipe costs, against img2dataset: CPU an image and wall time, side by side.
-
-    python tests/perf/pipe_speed.py --list URLS --peers PYTHON [--runs 5]
-
-Both fetch the list, resize to 256 and write tars, on all cores. URLS and PYTHON are as for fetch_speed.py.
-"""
+"""What the whole pipe costs, from URLs to tars of pictures of 256 pixels, on all cores."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import shlex
-import sys
-import tempfile
-from pathlib import Path
 
-from fetch_speed import Row, compare, img2dataset
+import peers
+from lab import Lab
+from turns import IMGPIPE, Row, at_most, into_fresh, timed
 
 PEER = {"image_size": "256", "resize_mode": "keep_ratio", "output_format": "webdataset"}
 
 
-def imgpipe(_: str, out: str) -> list[str]:
-    run = f"{shlex.quote(sys.executable)} -m imgpipe"
-    spool = shlex.quote(f"{out}/spool")
-    fetch = f"{run} fetch --allow-private --per-host 0 --spool {spool}"
-    resize = f"{run} resize --size 256x --spool {spool}"
+def pipe(spool: str, out: str) -> str:
+    """The pipe as a shell takes it; its fit is the peer's."""
+    return (
+        f"imgpipe fetch -q --allow-private --per-host 0 --spool {spool} | "
+        f"imgpipe resize -q --size 256x --spool {spool} | "
+        f"imgpipe shard -q --format tar --folder-size 1000 {out}/set"
+    )
+
+
+def rows(lab: Lab) -> list[Row]:
+    """One row, judged by its CPU and by its time."""
+    urls = lab.urls("piped", lab.sizes.piped)
+    out = shlex.quote(str(lab.out))
+    script = pipe(f"{out}/spool", out).replace("imgpipe ", f"{shlex.quote(IMGPIPE)} ")
+    theirs = peers.img2dataset(lab.peers, urls, lab.out, **PEER)
     return [
-        "bash",
-        "-c",
-        f"{fetch} | {resize} | {run} shard --format tar --folder-size 1000 {shlex.quote(out)}/set",
+        Row(
+            name="pipe-img2dataset",
+            work="the whole pipe into tars",
+            against="img2dataset",
+            ours=lambda: into_fresh(lab.out, lambda: timed(["bash", "-c", script], stdin=urls)),
+            theirs=lambda: into_fresh(lab.out, lambda: timed(theirs)),
+            command=pipe("SPOOL", "OUT") + " < URLS",
+            against_command="img2dataset --url_list URLS --output_folder OUT --processes_count 2 "
+            "--thread_count 64 --number_sample_per_shard 1000 "
+            + " ".join(f"--{name} {value}" for name, value in PEER.items()),
+            each=lab.sizes.piped,
+            bounds=at_most(cpu=0.50, wall=0.50),
+            missing=lab.no_peers,
+        )
     ]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--list", required=True)
-    parser.add_argument("--peers", required=True, help="an interpreter with img2dataset")
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--folder", default=None, help="where files are kept meanwhile")
-    given = parser.parse_args()
-    folder = Path(given.folder or tempfile.mkdtemp()) / "piped"
-    row = Row("the whole pipe, img2dataset", imgpipe, img2dataset(given.peers, **PEER), 0.72, 0.50)
-    print(json.dumps(compare(row, given.list, given.runs, folder), indent=1))
-
-
-if __name__ == "__main__":
-    main()

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import argparse
 import io
+import statistics
 import sys
 from pathlib import Path
 
 import numpy as np
+import peers
+from lab import Lab
 from PIL import Image, ImageOps
+from resize_speed import NO_FAST, PEER_MODE, SIZE
+from turns import IMGPIPE, Bound, Measures, Row, into_fresh, timed
 
 from imgpipe.resize.options import Filter, Format, ResizeOptions, Size
 
@@ -27,7 +32,40 @@ def exact(path: Path, size: tuple[int, int], resample: Image.Resampling) -> np.n
 def psnr(path: Path, data: bytes, resample: Image.Resampling) -> float:
     out = Image.open(io.BytesIO(data)).convert("RGB")
     error = np.mean((exact(path, out.size, resample) - np.asarray(out, float)) ** 2)
-    return 10 * np.log10(255**2 / max(error, 1e-9))
+    return float(10 * np.log10(255**2 / max(error, 1e-9)))
+
+
+def rows(lab: Lab) -> list[Row]:
+    """The likeness of our pictures and of the peer's to an exact Lanczos."""
+    paths = lab.pictures[: lab.sizes.judged]
+    listed = lab.listed("judged", map(str, paths))
+    ours = [IMGPIPE, "resize", "-q", "-s", str(SIZE), "--format", "png", "-d", str(lab.out)]
+    theirs = peers.resizer(lab.peers, SIZE, PEER_MODE, "png", lab.out, listed)
+    return [
+        Row(
+            name="resize-quality",
+            work=f"`resize` to {SIZE}, likeness to the exact picture",
+            against="img2dataset's resizer",
+            ours=lambda: into_fresh(lab.out, lambda: _likeness(ours, listed, paths, lab.out)),
+            theirs=lambda: into_fresh(lab.out, lambda: _likeness(theirs, listed, paths, lab.out)),
+            command=f"imgpipe resize -q -s {SIZE} --format png -d OUT < PATHS",
+            against_command=f"Resizer(image_size={SIZE}, resize_mode={PEER_MODE!r}, encode_format='png')",
+            each=len(paths),
+            bounds=(Bound("db", 50, "least"),),
+            turns=1,
+            missing=lab.no_peers or NO_FAST,
+        )
+    ]
+
+
+def _likeness(words: list[str], listed: Path, paths: list[Path], out: Path) -> Measures:
+    """The median PSNR of what a command makes of the pictures; both name their files in the pictures' order."""
+    timed(words, stdin=listed)
+    made = sorted(out.iterdir(), key=lambda path: int(path.stem))
+    pairs = zip(paths, made, strict=True)
+    return {
+        "db": statistics.median(psnr(path, new.read_bytes(), Image.Resampling.LANCZOS) for path, new in pairs)
+    }
 
 
 def main() -> None:

@@ -12,13 +12,11 @@ import hashlib
 import json
 import os
 import resource
-import subprocess
-import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from turns import IMGPIPE, timed
 
 FORMATS = {"files": 10_000, "tar": 5_000, "parquet": 0}
 """Records a second that are asked for."""
@@ -65,35 +63,19 @@ def records(spool: Path, count: int, size: int) -> Iterator[bytes]:
 
 def measure(folder: Path, kind: str, count: int, size: int, fsync: str, *, stream: bool) -> dict[str, float]:
     """Place `count` records; where `stream` is false, all of them wait in a file at the start."""
-    out = folder / f"out-{kind}-{count}"
     lines = records(folder / f"spool-{kind}-{count}", count, size)
+    words = [IMGPIPE, "shard", "-q", str(folder / f"out-{kind}-{count}"), "--format", kind, "--fsync", fsync]
     listed = folder / "records.jsonl"
     if not stream:
         with listed.open("wb") as file:
             file.writelines(lines)
         os.sync()
-    command = [
-        f"{Path(sys.executable).parent}/imgpipe",
-        "shard",
-        "-q",
-        out,
-        "--format",
-        kind,
-        "--fsync",
-        fsync,
-    ]
-    started = time.monotonic()
-    stdin = subprocess.PIPE if stream else listed.open("rb")
-    process = subprocess.Popen(command, stdin=stdin)
-    if stream:
-        feeder = threading.Thread(target=lambda: (process.stdin.writelines(lines), process.stdin.close()))
-        feeder.start()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    wall = time.monotonic() - started
-    cpu = usage.ru_utime + usage.ru_stime
-    return {"rate": count / wall, "cpu_us": cpu / count * 1e6, "peak_mib": usage.ru_maxrss / 1024}
+    found = timed(words, feed=lines) if stream else timed(words, stdin=listed)
+    return {
+        "rate": count / found["wall"],
+        "cpu_us": found["cpu"] / count * 1e6,
+        "peak_mib": found["peak"] / (1 << 20),
+    }
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 from helpers import IMGPIPE
 
 SLURM_TOOLS = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "sinfo")
-SSH_TOOLS = ("/usr/sbin/sshd", "ssh", "ssh-keygen")
+SSH_TOOLS = ("sshd", "ssh", "ssh-keygen")
 
 _SLURM_CONF = """\
 ClusterName=imgpipe
@@ -77,6 +78,11 @@ Host *
 """
 
 
+def tool(name: str) -> str | None:
+    """The path of a program, also of one that the PATH of people has not; None where it is not installed."""
+    return shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+
+
 def free_ports(count: int, addresses: tuple[str, ...] = ("127.0.0.1",)) -> list[int]:
     """Ports that nobody listens on just now, at none of the addresses."""
     with contextlib.ExitStack() as stack:
@@ -102,9 +108,16 @@ def wait_until(ready: Callable[[], bool], what: str, seconds: float = 30) -> Non
 @contextlib.contextmanager
 def daemon(folder: Path, *command: str, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen]:
     """Run it in the foreground; what it says is in a file of `folder`."""
-    with open(folder / f"{Path(command[0]).name}.out", "wb") as said:
+    name, *args = command
+    with open(folder / f"{name}.out", "wb") as said:
+        # sshd wants to be called by its whole path.
         process = subprocess.Popen(
-            command, env=env, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+            [tool(name), *args],
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
         )
     try:
         yield process
@@ -173,7 +186,7 @@ def sshd(folder: Path, environment: Mapping[str, str]) -> Iterator[dict[str, str
     (folder / "sshd_config").write_text(_SSHD_CONFIG.format(**values))
     (folder / "ssh_config").write_text(_SSH_CONFIG.format(**values))
     client = f"ssh -F {folder}/ssh_config"
-    with daemon(folder, SSH_TOOLS[0], "-D", "-e", "-f", str(folder / "sshd_config")) as server:
+    with daemon(folder, "sshd", "-D", "-e", "-f", str(folder / "sshd_config")) as server:
 
         def answers() -> bool:
             assert server.poll() is None, (folder / "sshd.out").read_text()

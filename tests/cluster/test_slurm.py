@@ -1,15 +1,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 
 import pytest
-from cluster.loopback import SLURM_TOOLS, output_of, slurm, wait_until
+from cluster.loopback import SLURM_TOOLS, output_of, slurm, tool, wait_until
 from cluster.places import Place
 
 pytestmark = [
     pytest.mark.slurm,
-    pytest.mark.skipif(not all(map(shutil.which, SLURM_TOOLS)), reason="Slurm or munge is not installed"),
+    pytest.mark.skipif(not all(map(tool, SLURM_TOOLS)), reason="Slurm or munge is not installed"),
 ]
 
 
@@ -49,11 +48,12 @@ def test_the_array_of_what_failed(cluster, place, plain):
     """A second submission starts those parts only that have no marker, and one after that starts nothing."""
     place.env |= cluster
     assert place.run("parts.sh").code == 0
-    for part in range(0, place.parts, 2):
+    done = [0, 5]
+    for part in done:
         assert place.run("part.sh", place.input_of(part)).code == 0
 
     assert place.run("submit.sh").out.startswith(b"Submitted batch job")
     finish(place)
-    assert logs(place) == [f"imgpipe-{part}.log" for part in range(1, place.parts, 2)]
+    assert logs(place) == [f"imgpipe-{part}.log" for part in range(place.parts) if part not in done]
     place.assert_complete(plain)
     assert place.run("submit.sh").out == b""

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-import shutil
-
 import pytest
-from cluster.loopback import SSH_TOOLS, sshd
+from cluster.loopback import SSH_TOOLS, sshd, tool
 from cluster.places import Place
 
 pytestmark = [
     pytest.mark.sshd,
     pytest.mark.skipif(
-        not all(map(shutil.which, (*SSH_TOOLS, "parallel"))), reason="sshd or GNU parallel is not installed"
+        not all(map(tool, (*SSH_TOOLS, "parallel"))), reason="sshd or GNU parallel is not installed"
     ),
 ]
 

@@ -83,14 +83,23 @@ class Remote:
         except Exception as error:
             raise UsageError(f"cannot read {self.address}/{name}: {safe(str(error))}") from error
 
-    def put(self, local: str, name: str) -> None:
+    def put(self, local: str, name: str, *, new: bool = False) -> None:
         """Make an object of a file; it is there as a whole or not at all.
 
+        Args:
+            local: The file.
+            name: Of the object, below the address.
+            new: Whether to refuse a name that is taken; of two at once, one wins where the store knows
+                conditional writes, as S3 does.
+
         Raises:
+            FileExistsError: The name is taken, and `new` was asked for.
             OutputError: It cannot be written.
         """
         try:
-            self._files.put_file(local, self._path(name))
+            self._files.put_file(local, self._path(name), mode="create" if new else "overwrite")
+        except FileExistsError:
+            raise
         except Exception as error:
             raise OutputError(f"cannot write to {self.address}/{name}: {safe(str(error))}") from error
 

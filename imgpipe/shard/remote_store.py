@@ -86,16 +86,33 @@ class RemoteStore:
 
     def create(self, name: str, data: bytes) -> bool:
         """Put a small hidden object, whole, where there is none; False where there is one."""
-        if name in self.names(hidden=True):
+        path = self.temporary()
+        Path(path).write_bytes(data)
+        try:
+            self._put_new(path, f"{HIDDEN}/{name}")
+        except FileExistsError:
             return False
-        self.replace(name, data)
         return True
 
     def publish(self, temporary: str, name: str, *, hidden: bool = False, fsync: bool = False) -> None:
         """Make an object of a complete file. A visible name that is taken is refused, a hidden one replaced."""
-        if not hidden and name in self.names():
-            raise OutputError(f"{self.path}/{name} is there already: does another imgpipe shard write there?")
-        self._remote.put(temporary, f"{HIDDEN}/{name}" if hidden else name)
+        if hidden:
+            self._remote.put(temporary, f"{HIDDEN}/{name}")
+            files.unlink_quietly(temporary)
+            return
+        try:
+            self._put_new(temporary, name)
+        except FileExistsError:
+            raise OutputError(
+                f"{self.path}/{name} is there already: does another imgpipe shard write there?"
+            ) from None
+
+    def _put_new(self, temporary: str, name: str) -> None:
+        # Stores that know no conditional write are asked before.
+        folder, _, last = name.rpartition("/")
+        if last in self._remote.names(folder):
+            raise FileExistsError(name)
+        self._remote.put(temporary, name, new=True)
         files.unlink_quietly(temporary)
 
     def remove(self, name: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from helpers import assert_one_clear_line, picture, run_filter
 
 from imgpipe.placed import Done
-from imgpipe.remote import address_of
+from imgpipe.remote import Remote, address_of
 
 moto_server = pytest.importorskip("moto.server", reason="needs moto[server]")
 s3fs = pytest.importorskip("s3fs", reason="needs the extra cloud")
@@ -144,3 +144,16 @@ def test_parts_are_kept_at_an_address(bucket, spooled, tmp_path, kind):
     assert Done([Path("s3://sets/out")], part="p").leaves_out({"url": "http://h/3.jpg"})
     other = spooled.records(1, start=9)
     assert_one_clear_line(run_filter(*args[:-2], lines=other), 2, "is not in it")
+
+
+@pytest.mark.usefixtures("bucket")
+def test_of_two_that_make_one_object_one_wins(tmp_path):
+    """What is to be new there replaces nothing, also where both looked before either wrote."""
+    (tmp_path / "a").write_text("first")
+    (tmp_path / "b").write_text("second")
+    remote = Remote("s3://sets/out")
+    remote.put(str(tmp_path / "a"), "x", new=True)
+    with pytest.raises(FileExistsError):
+        remote.put(str(tmp_path / "b"), "x", new=True)
+    with remote.open("x") as file:
+        assert file.read() == b"first"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import json
 import re
 from pathlib import Path
@@ -73,6 +74,61 @@ def test_every_block_does_what_it_says(home, server):
     )
     assert len(list((home / "pictures").iterdir())) == 3
     assert not list((home / "spool").glob("*"))
+
+
+FIRST_STEPS = [
+    row.replace(r"\|", "|")
+    for row in re.findall(
+        r"\| `(.+)` \|$", README.partition("| begins with |")[2].partition("\n\n")[0], re.MULTILINE
+    )
+]
+
+
+@pytest.fixture
+def lists(home):
+    """The lists of the first steps, of three pictures each."""
+    urls = [f"http://images.example.com/photo/{n}.jpg" for n in range(3)]
+    rows = [f"{n}\t{url}\n" for n, url in enumerate(urls)]
+    (home / "list.tsv").write_text("names\turls\n" + "".join(rows))
+    (home / "list.csv").write_text(
+        "id,link,title\n" + "".join(f'{n},{url},"a, b"\n' for n, url in enumerate(urls))
+    )
+    (home / "plain.csv").write_text("".join(row.replace("\t", ",") for row in rows))
+    (home / "hosts.txt").write_text("".join(f"{url.removeprefix('http://')}\n" for url in urls))
+    (home / "urls.txt").write_text("".join(f"{url}\n" for url in urls))
+    (home / "pictures").rename(home / "photos")
+    pa = pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    table = pa.table({"URL": urls, "TEXT": ["a", "b", "c"]})
+    pytest.importorskip("pyarrow.parquet").write_table(table, home / "part-0.parquet")
+    return home
+
+
+@pytest.mark.parametrize("step", FIRST_STEPS)
+def test_every_first_step_places_its_list(lists, server, step):
+    """Each row of the table, with the end that the text tells, places three pictures."""
+    # The embedded server speaks no TLS.
+    script = f"{step.replace('https://', 'http://')} | imgpipe resize | imgpipe shard out/"
+    result = shell(script, cwd=lists, env={"http_proxy": server, "no_proxy": ""})
+
+    assert result.code == 0, result.err
+    assert len(lines(lists / "out" / "metadata.jsonl")) == 3
+    assert lines(lists / "out" / "__imgpipe__" / "failed.jsonl") == []
+
+
+def test_there_are_first_steps():
+    """The table is found, so that what stands in it is run."""
+    assert len(FIRST_STEPS) == 7
+
+
+def test_pictures_of_the_readme_are_there_and_small():
+    """A page that takes long to load is not read; PyPI, which has no files of ours, is given none of them."""
+    found = re.findall(r"!\[.+?\]\((?!https?:)(.+?)\)", README)
+
+    assert found
+    for name in found:
+        assert (ROOT / name).stat().st_size < 150_000
+    description = importlib.metadata.metadata("imgpipe").get_payload()
+    assert not re.findall(r"!\[.+?\]\((?!https?:)(.+?)\)", description)
 
 
 def test_the_gate_runs_the_two_commands():

@@ -77,7 +77,7 @@ class Reaper:
             if entry.isdigit():
                 words = _words(entry)
                 # `bash ./part.sh FILE`, and not the shells in between that engines wrap around it.
-                if len(words) > 2 and words[1].endswith("part.sh") and words[2] in self.victims:
+                if len(words) > 2 and words[1].endswith(".sh") and words[2] in self.victims:
                     yield int(entry), words[2]
 
     def _kill(self, pid: int, what: str) -> bool:

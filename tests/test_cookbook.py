@@ -698,6 +698,29 @@ def test_mended(kitchen):
     assert [line["url"] for line in kitchen.placed("mended")] == [harmed["url"]]
 
 
+@recipe("In a batch system")
+def test_batch(kitchen):
+    """Enough came through; where less did, the last line tells where to look. Status lines are JSON."""
+    script = "In a batch system"
+    done = shell(SCRIPTS[script], cwd=kitchen.home, env=kitchen.env)
+    assert done.out == b""
+    assert json.loads(done.err.splitlines()[-1])["ok"] == 20
+
+    (kitchen.home / "urls.txt").write_text("".join(f"{url}\n" for url in GONE))
+    assert "look at out/" in kitchen.cook(script)
+
+
+@recipe("Something to look at")
+def test_report(kitchen):
+    """The page is there, and tells the number of pictures."""
+    kitchen.fill()
+    kitchen.cook("Something to look at")
+
+    page = (kitchen.home / "out.html").read_text()
+    assert "<html" in page
+    assert "photo/1.jpg" in page
+
+
 @recipe("How fast it could be")
 def test_bench(kitchen):
     """A table with a line for each mode."""

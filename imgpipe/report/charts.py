@@ -16,6 +16,9 @@ Bar = tuple[float, float, float, str]
 _FONT: Final = 12
 """Pixels; a chart is shown at its own size, or a little smaller on a phone."""
 
+_GAP: Final = 0.05
+"""Of its width, that a bar leaves free on each side."""
+
 _LONG: Final = re.compile(r"-?\d+\.\d{2,}")
 
 _DROPPED: Final = frozenset({"style", "script", "defs"})
@@ -59,7 +62,14 @@ def bars(
         x_labels=[{"value": value, "label": text} for value, text in ticks],
         xrange=(min(bar[0] for bar in found), max(bar[1] for bar in found)),
     )
-    chart.add("", [{"value": (top, start, end), "label": text} for start, end, top, text in found])
+    # A little space between them, so that the line that they stand on is seen.
+    chart.add(
+        "",
+        [
+            {"value": (top, start + (end - start) * _GAP, end - (end - start) * _GAP), "label": text}
+            for start, end, top, text in found
+        ],
+    )
     chart.add_xml_filter(_plain)
     text: str = chart.render(is_unicode=True)
     return text

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from imgpipe.layout import FAILED, HIDDEN
 from imgpipe.report import album, drawings, text, view
 from imgpipe.report.facts import Facts
 from imgpipe.report.options import ReportOptions
@@ -42,11 +44,13 @@ def of(gathered: Gathered, options: ReportOptions, now: float, version: str) -> 
         "failures": view.failures(facts),
         "hosts": view.hosts(facts),
         "hosts_exact": facts.failing.is_exact,
+        "command": _command(gathered, options),
         "again": sum(cause.retryable for cause in facts.causes.values()),
         "times": drawings.over_time(gathered.timeline),
         "axis": gathered.axis,
         "distributions": _distributions(facts),
         "formats": drawings.shares(facts.formats),
+        "shapes": drawings.shares(facts.shapes),
         "slowest": view.slowest(facts),
         "largest": view.largest(facts),
         "placed": placed,
@@ -75,6 +79,16 @@ def _about(gathered: Gathered, now: float, version: str) -> list[str]:
         )
         found += [f"{text.number(parts)} parts"] if parts else []
     return [*found, f"made {text.moment(now)} UTC", f"imgpipe {version}"]
+
+
+def _command(gathered: Gathered, options: ReportOptions) -> str:
+    """What tries again what failed, as a shell takes it; empty where that is not one line."""
+    if options.out is None or gathered.data_set is None or gathered.data_set.parts:
+        return ""
+    out, form = shlex.quote(options.out.rstrip("/") or "/"), gathered.data_set.form
+    more = "" if form == "files" else f" --format {form}"
+    pipe = f"imgpipe fetch < {out}/{HIDDEN}/{FAILED} | imgpipe resize | imgpipe shard {out}{more}"
+    return text.visible(pipe, 2000)
 
 
 def _notes(gathered: Gathered) -> list[str]:

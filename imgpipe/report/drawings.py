@@ -15,13 +15,17 @@ from imgpipe.report.bins import Histogram, Moment, Timeline
 _BARS: Final = 32
 """Bars of a distribution at the most: each is 10 pixels wide on a phone."""
 
-_STEPS: Final = 90
+_STEPS: Final = 60
 """Steps of time at the most."""
+
+_MARKS: Final = 6
+"""Marks along an axis of values at the most: they stand apart in a narrow chart too."""
 
 _HEIGHT: Final = 200
 _NARROW: Final = 340
+_HALF: Final = 500
 _WIDE: Final = 1060
-"""Pixels: a column of the page, and its whole width."""
+"""Pixels: the page on a phone, half of it on a desk, and all of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +36,11 @@ class Drawing:
     summary: str
     """The same in a sentence."""
     svg: str
-    """For a column, and for a phone."""
-    wide: str = ""
-    """For the whole width, where it has one."""
+    """For a phone."""
+    wide: str
+    """For a wide column, or the whole width."""
+    full: bool = False
+    """Whether it takes the whole width."""
     columns: tuple[str, str] = ("", "")
     """Heads of the figures."""
     figures: Sequence[tuple[str, str]] = ()
@@ -63,31 +69,47 @@ def distribution(title: str, found: Histogram, name: Callable[[float], str], wha
         )
         for low, high, count in bars
     ]
-    svg = charts.bars(
-        drawn,
-        _decades(bars[0][0], bars[-1][1], name),
-        width=_NARROW,
-        height=_HEIGHT,
-        label=lambda value: text.scaled(value, "") if value == round(value) else "",
-    )
+    ticks = _round_values(bars[0][0], bars[-1][1], name)
+
+    def svg(width: int) -> str:
+        return charts.bars(drawn, ticks, width=width, height=_HEIGHT, label=_whole)
+
     return Drawing(
         title=title,
         summary=f"Half of {text.number(found.count)} {what} are below {name(middle)}, 95 % below {name(most)}.",
-        svg=svg,
+        svg=svg(_NARROW),
+        wide=svg(_HALF),
         columns=("From – to", what.capitalize()),
         figures=[(f"{name(low)} – {name(high)}", text.number(count)) for low, high, count in bars if count],
     )
 
 
-def _decades(low: float, high: float, name: Callable[[float], str]) -> list[tuple[float, str]]:
-    """Marks at 1, 10, 100; between them too where there are few."""
-    span = math.log10(high / low)
-    inner: Sequence[float] = (1, 2, 5) if span < 2.2 else (1,)
-    inner = (1, 1.5, 2, 3, 4, 5, 6, 8) if span < 0.7 else inner
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    every = 1 if span < 6 else 2
-    values = [digit * 10.0**power for power in range(first, last + 1, every) for digit in inner]
-    return [(math.log10(value), name(value)) for value in values if low * 0.98 <= value <= high * 1.02]
+def _whole(count: float) -> str:
+    return text.scaled(count, "") if count == round(count) else ""
+
+
+_DIGITS: Final[tuple[tuple[float, ...], ...]] = (
+    (1,),
+    (1, 3),
+    (1, 2, 5),
+    (1, 1.5, 2, 3, 4, 6, 8),
+    (1, 1.2, 1.4, 1.7, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9),
+    tuple(n / 10 for n in range(10, 100)),
+)
+
+
+def _round_values(low: float, high: float, name: Callable[[float], str]) -> list[tuple[float, str]]:
+    """Marks of a logarithmic axis at round values: as many as there is room for."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    found: list[float] = []
+    for digits in _DIGITS:
+        values = [digit * 10.0**power for power in powers for digit in digits]
+        inside = [value for value in values if low * 0.99 <= value <= high * 1.01]
+        if len(inside) > _MARKS and found:
+            break
+        found = inside
+    every = math.ceil(len(found) / _MARKS) or 1
+    return [(math.log10(value), name(value)) for value in found[::every]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +195,7 @@ def _rates(
         ),
         svg=drawn(few, _NARROW, 4),
         wide=drawn(moments, _WIDE, 9),
+        full=True,
         columns=("From (UTC)", title),
         figures=[
             (text.moment(moment.start, with_seconds=True), name(amount(moment) / moment.seconds))

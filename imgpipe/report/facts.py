@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Final
+from typing import Final
 
 from imgpipe.errors import STAGE_KINDS, Kind, Status
 from imgpipe.hosts import host_of
@@ -100,6 +100,7 @@ class Facts:
         self.hosts = Heavy(_HOSTS)
         self.failing = Heavy(_HOSTS)
         self.formats: Counter[str] = Counter()
+        self.shapes: Counter[str] = Counter()
         self.attempts: Counter[int] = Counter()
         self.sizes = Histogram()
         self.sides = Histogram()
@@ -152,11 +153,10 @@ class Facts:
         if type(took) is float and 0.0 < took < _MOST:
             self.seconds.add(took)
             self.slowest.add(took, row)
-        side = max(_side(get("original_width")), _side(get("original_height"))) or max(
-            _side(get("width")), _side(get("height"))
-        )
-        if side:
-            self.sides.add(side)
+        width, height = get("original_width") or get("width"), get("original_height") or get("height")
+        if type(width) is int and type(height) is int and 0 < width < _MOST and 0 < height < _MOST:
+            self.sides.add(max(width, height))
+            self.shapes["square" if width == height else "landscape" if width > height else "portrait"] += 1
         media_type = get("media_type")
         self.formats[media_type if media_type in EXTENSIONS else OTHER] += 1
         tries = get("attempts")
@@ -178,7 +178,3 @@ class Facts:
 _OVER: Final = (Status.FAILED.value, Status.SKIPPED.value)
 _MOST: Final = 1 << 53
 """A number beyond is no size of an image; a float holds all below."""
-
-
-def _side(value: Any) -> int:
-    return value if type(value) is int and 0 < value < _MOST else 0

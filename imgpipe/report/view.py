@@ -89,12 +89,20 @@ def tiles(facts: Facts) -> list[Tile]:
     found = [Tile(name="Data", value=text.size(facts.bytes), more="in the images")] if facts.bytes else []
     if facts.sizes.count:
         found.append(
-            Tile(name="An image", value=text.size(facts.sizes.quantile(0.5)), more="half are smaller")
+            Tile(
+                name="Median image",
+                value=text.size(facts.sizes.quantile(0.5)),
+                more=f"95 % below {text.size(facts.sizes.quantile(0.95))}",
+            )
         )
     if facts.seconds.count:
         slow = text.seconds(facts.seconds.quantile(0.95))
         found.append(
-            Tile(name="A fetch", value=text.seconds(facts.seconds.quantile(0.5)), more=f"95 % within {slow}")
+            Tile(
+                name="Median fetch",
+                value=text.seconds(facts.seconds.quantile(0.5)),
+                more=f"95 % within {slow}",
+            )
         )
     if len(facts.hosts):
         number = text.number(len(facts.hosts))

@@ -41,27 +41,46 @@
     if (form.value && entry.dataset.form !== form.value) return false;
     return texts.get(entry).includes(fold(text.value));
   };
-  const filter = () => {
-    let count = 0;
-    for (const entry of entries) { entry.hidden = !isWanted(entry); count += !entry.hidden; }
-    for (const [list, head] of [["wall", "wall-head"], ["rows", "rows-head"]]) {
-      if (!get(list)) continue;
-      const empty = !get(list).querySelector(".entry:not([hidden])");
-      get(list).hidden = get(head).hidden = empty;
+  let wanted = entries;
+  const lists = Array.from(document.querySelectorAll("[data-list]"), (part) => ({
+    part, own: entries.filter((entry) => part.contains(entry)), more: part.querySelector(".more"), step: Number(part.dataset.list), limit: 0,
+  }));
+  const show = () => {
+    const set = new Set(wanted);
+    for (const { part, own, more, limit } of lists) {
+      const fit = own.filter((entry) => set.has(entry));
+      const first = new Set(fit.slice(0, limit));
+      for (const entry of own) entry.hidden = !first.has(entry);
+      part.hidden = !fit.length;
+      more.hidden = fit.length <= limit;
+      more.textContent = `Show ${fit.length - limit} more`;
     }
-    get("nothing").hidden = count > 0;
-    get("filter-count").textContent = count === entries.length ? `${count} in the sample` : `${count} of ${entries.length} in the sample`;
   };
+  const filter = () => {
+    wanted = entries.filter(isWanted);
+    for (const list of lists) list.limit = list.step;
+    show();
+    get("nothing").hidden = wanted.length > 0;
+    get("filter-count").textContent = wanted.length === entries.length ? `${wanted.length} in the sample` : `${wanted.length} of ${entries.length} in the sample`;
+  };
+  for (const list of lists) {
+    list.more.addEventListener("click", () => {
+      const next = list.own.filter((entry) => wanted.includes(entry))[list.limit];
+      list.limit = Infinity;
+      show();
+      button(next).focus();
+    });
+  }
   const clear = () => { filters.reset(); filter(); };
   filters.addEventListener("input", filter);
   filters.addEventListener("reset", () => setTimeout(filter));
   filters.addEventListener("submit", (event) => event.preventDefault());
   get("clear").addEventListener("click", () => { clear(); kind.focus(); });
-  for (const show of document.querySelectorAll(".show")) {
-    show.hidden = false;
-    show.addEventListener("click", () => {
+  for (const jump of document.querySelectorAll(".show")) {
+    jump.hidden = false;
+    jump.addEventListener("click", () => {
       filters.reset();
-      kind.value = "kind " + show.dataset.kind;
+      kind.value = "kind " + jump.dataset.kind;
       filter();
       get("sample").scrollIntoView();
       kind.focus({ preventScroll: true });
@@ -74,7 +93,6 @@
   const viewer = get("viewer");
   let current = null;
   const element = (name, content) => { const made = document.createElement(name); made.textContent = content; made.dir = "auto"; return made; };
-  const shown = () => entries.filter((entry) => !entry.hidden);
   const fill = (entry) => {
     current = entry;
     const { link, fields } = record(entry);
@@ -85,14 +103,14 @@
     get("fields").replaceChildren(...fields.flatMap(([name, value]) => [element("dt", name), element("dd", value)]));
     get("viewer-link").hidden = !link;
     if (link) get("viewer-link").href = link; else get("viewer-link").removeAttribute("href");
-    const all = shown(), place = all.indexOf(entry);
-    get("place").textContent = `${place + 1} of ${all.length}`;
+    const place = wanted.indexOf(entry);
+    get("place").textContent = `${place + 1} of ${wanted.length}`;
     get("previous").disabled = place <= 0;
-    get("next").disabled = place >= all.length - 1;
+    get("next").disabled = place >= wanted.length - 1;
     viewer.scrollTop = 0;
   };
   const step = (by) => {
-    const next = shown()[shown().indexOf(current) + by];
+    const next = wanted[wanted.indexOf(current) + by];
     if (next) fill(next);
     if (document.activeElement.disabled) get("close").focus();
   };
@@ -105,5 +123,9 @@
     if (event.key === "ArrowLeft") step(-1);
     if (event.key === "ArrowRight") step(1);
   });
-  viewer.addEventListener("close", () => { if (current) button(current).focus(); });
+  viewer.addEventListener("close", () => {
+    // One that was stepped to may wait behind "Show more".
+    if (current.hidden) { for (const list of lists) if (list.own.includes(current)) list.limit = Infinity; show(); }
+    button(current).focus();
+  });
 })();

@@ -1,7 +1,7 @@
 """Programs in a row, each reading what the one before writes, and what became of them.
 
-They are a process group of their own, with a guard in it: a shell that waits at a pipe which only this
-process holds open. Where this process is killed, the guard ends the group and clears its folder away, so
+They are a process group of their own. A guard beside them, a shell, reads from a pipe that only this
+process holds open: where this process is killed, the guard ends the group and clears the folder away, so
 that no orphan goes on for hours with what another machine does already.
 """
 
@@ -13,9 +13,9 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Final
+from typing import IO, Final, Self
 
 from imgpipe.cluster.options import Command
 from imgpipe.errors import safe
@@ -24,19 +24,24 @@ LINGER: Final = 60.0
 """Seconds that programs have to end once the one that reads from them has: a closed pipe ends a stage of
 imgpipe at once, another program when it writes next."""
 
-GRACE: Final = 10.0
+GRACE: Final = 10
 """Seconds from asking a group to end until it is killed; a stage takes 5 to close its outputs."""
 
 TAIL: Final = 4096
 """Bytes of what a program said last that are kept."""
 
 _GUARD: Final = """trap '' HUP INT TERM
-read -r word
-kill -TERM 0
-sleep "$1"
+group=0
+while read -r line; do group=$line; done
+if [ "$group" -gt 0 ]; then
+    kill -s TERM -- "-$group"
+    left=$1
+    while [ "$left" -gt 0 ] && kill -s 0 -- "-$group"; do sleep 1; left=$((left - 1)); done
+    kill -s KILL -- "-$group"
+fi
 rm -rf -- "$2"
-kill -KILL 0
 """
+"""Each line that it reads is the group to look after from now on, 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +84,47 @@ class _Running:
         return Ended(self.name, code, bytes(self._said).decode("utf-8", "replace").strip())
 
 
+class Guard:
+    """Ends the group that it looks after, and clears `folder` away, if this process is killed.
+
+    Args:
+        folder: What it removes.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._process = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, "guard", str(GRACE), folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            process_group=0,
+            bufsize=0,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+    def look_after(self, group: int) -> None:
+        """From now on it is this group; 0 is none."""
+        assert self._process.stdin is not None
+        # Without its guard the group works as well.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(b"%d\n" % group)
+
+
 def run(
     commands: Sequence[Command],
     *,
     stdin: IO[bytes] | int,
     stdout: IO[bytes] | int = subprocess.DEVNULL,
-    group: int,
+    guard: Guard,
     folder: str,
     environment: Mapping[str, str],
     timeout: float,
@@ -95,7 +135,7 @@ def run(
         commands: At least one.
         stdin: What the first one reads.
         stdout: Where the last one writes to.
-        group: Their process group (see `guarded`).
+        guard: Who looks after them.
         folder: Where they run.
         environment: Their environment.
         timeout: Seconds after which they are ended.
@@ -108,22 +148,25 @@ def run(
     """
     deadline = time.monotonic() + timeout
     running: list[_Running] = []
+    late: list[_Running] = []
     try:
         for command in commands:
             before = running[-1].process.stdout if running else None
             output = stdout if len(running) == len(commands) - 1 else subprocess.PIPE
+            group = running[0].process.pid if running else 0
             running.append(_start(command, before or stdin, output, folder, environment, group))
-            if before is not None:
+            if before is None:
+                guard.look_after(running[0].process.pid)
+            else:
                 before.close()
         _wait(running, deadline)
         late = [one for one in running if one.process.poll() is None]
         if late:
-            os.killpg(group, signal.SIGTERM)
+            os.killpg(running[0].process.pid, signal.SIGTERM)
             _wait(running, time.monotonic() + GRACE)
     finally:
-        for one in running:
-            one.process.kill()
-            one.process.wait()
+        _kill(running)
+        guard.look_after(0)
     return [one.ended(late=one in late) for one in running]
 
 
@@ -147,31 +190,15 @@ def _start(
     return _Running(_name(command), process)
 
 
-@contextlib.contextmanager
-def guarded(folder: str, environment: Mapping[str, str]) -> Iterator[int]:
-    """A process group with a guard in it, by its number; what is left of it in the end is killed.
-
-    Args:
-        folder: What the guard removes if this process is killed.
-        environment: The guard's environment.
-    """
-    guard = subprocess.Popen(
-        ["/bin/sh", "-c", _GUARD, "guard", f"{GRACE:g}", folder],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        env=environment,
-        process_group=0,
-    )
-    try:
-        yield guard.pid
-    finally:
-        # Not reaped yet, the guard keeps the group's number from being given to others.
-        os.killpg(guard.pid, signal.SIGKILL)
-        guard.wait()
-        assert guard.stdin is not None
-        guard.stdin.close()
+def _kill(running: Sequence[_Running]) -> None:
+    """End what still runs, and what the programs left behind."""
+    if running:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(running[0].process.pid, signal.SIGKILL)
+    for one in running:
+        one.process.wait()
+        if one.process.stdout is not None:
+            one.process.stdout.close()
 
 
 def _wait(running: Sequence[_Running], deadline: float) -> None:

@@ -42,16 +42,16 @@ def run_part(name: str, rows: Iterable[str], job: Job, *, attempt: int = 1) -> P
             tempfile.TemporaryDirectory(
                 prefix=f"{PREFIX}{name}-", dir=job.scratch, ignore_cleanup_errors=True
             ) as folder,
-            chain.guarded(folder, os.environ) as group,
+            chain.Guard(folder) as guard,
         ):
-            _run(name, rows, job, folder, group)
+            _run(name, rows, job, folder, guard)
     except OSError as error:
         what = error.filename or job.scratch or tempfile.gettempdir()
         raise OutputError(f"{what}: {error.strerror}") from error
     return marker.result(job.out, name, seconds=round(time.monotonic() - started, 3), attempt=attempt)
 
 
-def _run(name: str, rows: Iterable[str], job: Job, folder: str, group: int) -> None:
+def _run(name: str, rows: Iterable[str], job: Job, folder: str, guard: chain.Guard) -> None:
     environment = {**os.environ, "IMGPIPE_SPOOL": f"{folder}/spool"}
     part = pipe.Part(name=name, input=f"{folder}/{name}.jsonl", python=sys.executable)
 
@@ -60,7 +60,7 @@ def _run(name: str, rows: Iterable[str], job: Job, folder: str, group: int) -> N
             commands,
             stdin=stdin,
             stdout=stdout,
-            group=group,
+            guard=guard,
             folder=folder,
             environment=environment,
             timeout=job.timeout,

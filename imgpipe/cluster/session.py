@@ -77,10 +77,11 @@ def session(options: SparkOptions) -> Iterator[Any]:
         conf = SparkConf()
         wanted = settings(options, conf.get("spark.master"))
         context = SparkContext(conf=_told(conf, wanted), gateway=gateway)
-    try:
         if not options.verbose:
             context.setLogLevel("OFF")
-        yield SparkSession(context)
+        found = SparkSession(context)
+    try:
+        yield found
     finally:
         context.stop()
 
@@ -106,32 +107,36 @@ def _as_usage_errors(noise: IO[bytes] | None) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        said = _last_line(noise) if noise is not None else ""
-        raise UsageError(f"Spark does not start: {said or reason(error)}") from error
+        told = [] if noise is None else _lines(noise)
+        # Where Java itself does not start, or a cluster does not answer, only the log knows why.
+        logged = [line for line in told if " ERROR " in line]
+        if isinstance(error, OSError) or "[JAVA_GATEWAY_EXITED]" in str(error):
+            why = " ".join(told[-2:]) or reason(error)
+        elif "stopped SparkContext" in str(error) and logged:
+            why = logged[-1].partition(" ERROR ")[2]
+        else:
+            why = reason(error)
+        raise UsageError(f"Spark does not start: {safe(why, 400)}") from error
 
 
-def _last_line(noise: IO[bytes]) -> str:
+def _lines(noise: IO[bytes]) -> list[str]:
+    """What Java said last."""
     noise.seek(0, os.SEEK_END)
     noise.seek(max(0, noise.tell() - _TAIL))
-    lines = noise.read().decode("utf-8", "replace").splitlines()
-    told = [
-        line.strip()
-        for line in lines
-        if re.search(r"error|exception|java_home|not found", line, re.IGNORECASE)
-    ]
-    return safe(told[0], 300) if told else ""
+    text = noise.read().decode("utf-8", "replace")
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-_CLASS: Final = re.compile(r"(?:[a-z]\w*\.)+[A-Z]\w*(?:Exception|Error): ")
+_THROWN: Final = re.compile(r"(?::\s+)?(?:\w+[.$])*\w*(?:Error|Exception|Exit|Failed)\b(?::\s*|$)")
 
 
 def reason(error: Exception) -> str:
     """What Spark says is wrong, on one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     # Of a failed task it tells the whole story, with what Python said at the end of its traceback.
-    told = [line for line in lines if re.match(r"(?:\w+\.)*\w*(?:Error|Exception|Exit)\b", line)]
-    line = told[-1] if told else (lines[0] if lines else type(error).__name__)
-    return safe(_CLASS.sub("", line), 400)
+    told = [line for line in lines if _THROWN.match(line)]
+    line = _THROWN.sub("", told[0], count=1) if told else "".join(lines[:1])
+    return safe(line or type(error).__name__, 400)
 
 
 @contextlib.contextmanager

@@ -102,9 +102,7 @@ def test_a_program_that_is_missing_leaves_nothing_running(tmp_path):
 
 def test_time_is_up(tmp_path):
     """Programs that do not end are ended, also one that does not want to; what they said is kept."""
-    ended, _ = through(
-        tmp_path, sh("echo waiting >&2; sleep 1000"), sh("sleep 1000"), ("cat",), timeout=0.3
-    )
+    ended, _ = through(tmp_path, sh("echo waiting >&2; sleep 1000"), sh("sleep 1000"), ("cat",), timeout=0.3)
 
     assert [one.code for one in ended] == [None, None, None]
     assert complaint(ended) == "sh did not end in time: waiting"
@@ -124,7 +122,8 @@ def test_what_a_program_leaves_behind_is_ended(tmp_path):
     """A child in the background does not outlive the row."""
     through(tmp_path, sh("sleep 1000 & echo $! > pid"))
 
-    assert not alive(int((tmp_path / "pid").read_text()))
+    pid = int((tmp_path / "pid").read_text())
+    wait_until(lambda: not alive(pid))
 
 
 ORPHANS = """

@@ -50,8 +50,8 @@ def opened(path: str) -> Iterator[tuple[BinaryIO, bytes]]:
 
 def memory_file() -> BinaryIO:
     """A file in memory. Pillow's JPEG encoder lets other threads run only while it writes to a descriptor."""
-    try:
-        return open(os.memfd_create("imgpipe"), "w+b")
-    except (AttributeError, OSError):
-        # Only Linux has such files, and a sandbox may forbid them.
-        return io.BytesIO()
+    # Only Linux has such files, and a sandbox may forbid them.
+    if hasattr(os, "memfd_create"):
+        with contextlib.suppress(OSError):
+            return open(os.memfd_create("imgpipe"), "w+b")
+    return io.BytesIO()

@@ -75,11 +75,8 @@ class Size:
 
 def cores() -> int:
     """The processors that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        # macOS does not pin processes.
-        return os.cpu_count() or 1
+    # macOS does not pin processes.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

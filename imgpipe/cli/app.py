@@ -83,6 +83,7 @@ def _show_version(context: click.Context, _param: click.Parameter, asked: bool) 
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=True,
+    epilog="Pipes to copy: imgpipe help cookbook. On many machines: imgpipe help cluster.",
 )
 @click.option(
     "--version",

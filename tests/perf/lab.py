@@ -40,6 +40,8 @@ class Sizes:
     """Records of the smaller run whose memory is measured."""
     many: int = 1_000_000
     """Records of the larger one."""
+    some: int = 100_000
+    """Records of the larger one where a million would take too long."""
 
     def scaled(self, factor: float) -> Sizes:
         """The same, each times a factor, for trying."""

@@ -21,9 +21,15 @@ LINE = '{0},https://images{1}.example.org/photos/{0}/large.jpg,"a caption of a u
 
 def rows(lab: Lab) -> list[Row]:
     """Each stage, shard in two formats."""
-    few, many = lab.sizes.few, lab.sizes.many
+    few = lab.sizes.few
 
-    def row(name: str, run: Callable[[int], Measures], command: list[str], most: float | None = None) -> Row:
+    def row(
+        name: str,
+        run: Callable[[int], Measures],
+        command: list[str],
+        most: float | None = None,
+        many: int = lab.sizes.many,
+    ) -> Row:
         limit = () if most is None else (Bound("peak", most, "most"),)
         return Row(
             name=f"memory-{name}",
@@ -48,9 +54,9 @@ def rows(lab: Lab) -> list[Row]:
     return [
         row("read", partial(_read, read), read),
         row("fetch", partial(_fetch, lab, fetch), fetch, 150e6),
-        row("resize", partial(_resize, lab, resize), resize),
+        row("resize", partial(_resize, lab, resize), resize, many=lab.sizes.some),
         row("shard", partial(_shard, lab, files), files, 60e6),
-        row("tar", partial(_shard, lab, tar), tar, 60e6),
+        row("tar", partial(_shard, lab, tar), tar, 60e6, lab.sizes.some),
     ]
 
 

@@ -92,7 +92,7 @@ def _quality(entry: Entry) -> str:
 
 def _memory(rows: list[Entry]) -> str:
     few = rows[0]["against"].removeprefix("itself ")
-    heads = ("peak memory of", few, f"over {rows[0]['images']:,} records", "ratio", "goal", "`--rows`")
+    heads = ("peak memory of", f"{few} records", "records", "peak", "ratio", "goal", "`--rows`")
     return table(heads, (_memory_cells(entry) for entry in rows))
 
 
@@ -101,7 +101,7 @@ def _memory_cells(entry: Entry) -> list[str]:
     for bound in entry["bounds"]:
         text = f"{bound['goal']:.2f}" if bound["kind"] == "ratio" else f"{bound['goal'] / 1e6:.0f} MB"
         goals.append(text + ("" if bound["met"] else " (not met)"))
-    sizes = [f"{peak[side]:.0f} MB" for side in ("theirs", "ours")]
+    sizes = [f"{peak['theirs']:.0f} MB", f"{entry['images']:,}", f"{peak['ours']:.0f} MB"]
     return [entry["work"], *sizes, f"{peak['ratio']['median']:.2f}", ", ".join(goals), f"`{entry['row']}`"]
 
 
@@ -109,7 +109,7 @@ def _short(rows: list[Entry]) -> str:
     missed = [f"`{entry['row']}`" for entry in rows if not all(bound["met"] for bound in entry["bounds"])]
     rivals = [entry for entry in rows if entry["rival"] and "cpu" in entry]
     lost = [f"`{entry['row']}`" for entry in rivals if entry["cpu"]["ratio"]["median"] > 1]
-    runs = sorted({entry["runs"] for entry in rows})
+    runs = sorted({entry["runs"] for entry in rivals})
     text = f"Medians of {' or '.join(map(str, runs))} runs. " if runs else ""
     text += f"imgpipe needs more CPU than the other in {', '.join(lost)}. " if lost else ""
     return text + (f"Not as good as was aimed at: {', '.join(missed)}." if missed else "Every goal is met.")

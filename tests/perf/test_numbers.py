@@ -104,7 +104,7 @@ def test_the_tables_tell_each_row_and_what_falls_short(some):
     assert "| `fetch-good $x_1$` | a \\| peer | **0.25** | 0.25 | 1.00 | 4.00 | 0.30 | `fetch-good` |" in text
     assert "| **2.00** | **2.00** | 2.00 | 1.00 | 1.40 (not met), 3.00 | `fetch-bad` |" in text
     assert "| 0.75 | 0.75 | 3.00 | 4.00 | none | `resize-told` |" in text
-    assert "| 100 MB | 100 MB | 1.00 | 1.10, 60 MB (not met) | `memory-shard` |" in text
+    assert "| 100 MB | 1,000 | 100 MB | 1.00 | 1.10, 60 MB (not met) | `memory-shard` |" in text
     assert "57 dB from an exact Lanczos (goal: at least 50); with a | peer 48 dB" in text
     assert "fetch-none" not in text
     assert text.endswith(

@@ -16,17 +16,20 @@ from imgpipe.cluster.chain import Ended, Guard, complaint
 def through(tmp_path, *commands, data=b"", timeout=20.0):
     """How the commands ended, and what the last one wrote."""
     (tmp_path / "in").write_bytes(data)
-    with Guard(str(tmp_path / "none")) as guard, open(tmp_path / "in", "rb") as stdin:
-        with open(tmp_path / "out", "wb") as stdout:
-            ended = chain.run(
-                commands,
-                stdin=stdin,
-                stdout=stdout,
-                guard=guard,
-                folder=str(tmp_path),
-                environment=os.environ,
-                timeout=timeout,
-            )
+    with (
+        Guard(str(tmp_path / "none")) as guard,
+        open(tmp_path / "in", "rb") as stdin,
+        open(tmp_path / "out", "wb") as stdout,
+    ):
+        ended = chain.run(
+            commands,
+            stdin=stdin,
+            stdout=stdout,
+            guard=guard,
+            folder=str(tmp_path),
+            environment=os.environ,
+            timeout=timeout,
+        )
     return ended, (tmp_path / "out").read_bytes()
 
 

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import pytest
+from helpers import assert_one_clear_line, run_filter
+
+from imgpipe.cluster.options import Job, SparkOptions
+from imgpipe.cluster.session import reason, settings
+
+
+def options_with(attempts=4, **options):
+    return SparkOptions(input="in.csv", job=Job(out="/out", attempts=attempts), **options)
+
+
+@pytest.mark.parametrize(
+    ("given", "known", "master"),
+    [
+        ("local", None, "local[1,12]"),
+        ("local[3]", "yarn", "local[3,12]"),
+        ("local[*]", None, "local[*,12]"),
+        ("local[2,1]", None, "local[2,1]"),
+        (None, "local[*]", "local[*,12]"),
+        (None, None, "local[*,12]"),
+        (None, "yarn", "yarn"),
+        ("spark://h:1", "yarn", "spark://h:1"),
+        ("local-cluster[2,1,1024]", None, "local-cluster[2,1,1024]"),
+    ],
+)
+def test_tasks_are_tried_again_on_every_master(given, known, master):
+    """On one machine Spark would not, unless the master says so."""
+    made = settings(options_with(master=given), known)
+
+    assert made["spark.master"] == master
+    assert made["spark.task.maxFailures"] == "12"
+
+
+def test_what_the_user_sets_wins():
+    """Also over the master that Spark is set up for."""
+    conf = (("spark.task.maxFailures", "1"), ("spark.master", "local[5]"), ("a", "b"))
+
+    made = settings(options_with(conf=conf), "yarn")
+
+    assert (made["spark.task.maxFailures"], made["a"], made["spark.master"]) == ("1", "b", "local[5,12]")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[PATH_NOT_FOUND] Path does not exist: file:/x. SQLSTATE: 42K03", "[PATH_NOT_FOUND] Path does not exist: file:/x. SQLSTATE: 42K03"),
+        ("An error occurred while calling o.x.\n: org.apache.spark.SparkException: no master\n\tat a.b(C.java:1)", "no master"),
+        ("Traceback:\n  File x\nimgpipe.errors.ProcessError: shard\x1b exited\n", "shard\\x1b exited"),
+        ("", "ValueError"),
+    ],
+)  # fmt: skip
+def test_the_reason_is_one_line(text, line):
+    """Without the story of Java's and Python's frames, and with nothing that steers a terminal."""
+    assert reason(ValueError(text)) == line
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["in.csv", "out", "--", "fetch | resize"], ["one shard"]),
+        (["in.csv", "out", "--conf", "spark.x"], ["NAME=VALUE"]),
+        (["in.csv", "out", "--parts", "0"], ["--parts"]),
+        (["in.csv"], ["OUT"]),
+    ],
+)
+def test_a_wrong_command_line_starts_nothing(args, words, tmp_path):
+    """One line, before Java is asked for anything."""
+    result = run_filter("spark", *args, cwd=tmp_path)
+
+    assert_one_clear_line(result, 2, *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_pyspark(tmp_path):
+    """The line says what to install."""
+    (tmp_path / "pyspark.py").write_text("raise ImportError('No module named pyspark')")
+
+    result = run_filter("spark", "in.csv", "out", env={"PYTHONPATH": str(tmp_path)}, cwd=tmp_path)
+
+    assert_one_clear_line(result, 2, "pip install 'imgpipe[spark]'")
+
+
+def test_another_number_of_parts_is_refused(tmp_path):
+    """It would put the same rows into other parts, beside those that are there."""
+    folder = tmp_path / "out/__imgpipe__"
+    folder.mkdir(parents=True)
+    (folder / "spark.json").write_text('{"parts":16}\n')
+
+    result = run_filter("spark", "in.csv", "out", "--parts", 8, cwd=tmp_path)
+
+    assert_one_clear_line(result, 2, "was made in 16 parts")
+
+
+@pytest.mark.spark
+def test_without_java(tmp_path):
+    """The line says what does not start."""
+    pytest.importorskip("pyspark", reason="pyspark is not installed")
+
+    result = run_filter("spark", "in.csv", "out", env={"JAVA_HOME": str(tmp_path)}, cwd=tmp_path)
+
+    assert_one_clear_line(result, 2, "Spark does not start", f"{tmp_path}/bin/java")

@@ -68,6 +68,7 @@ def _is_picture(name: str) -> bool:
 
 
 _CASES: Final[tuple[tuple[Callable[[str], object], str | None], ...]] = (
+    (lambda line: line.startswith("PK\x03\x04"), "begins a spreadsheet or a zip archive; save it as CSV"),
     (_HEADER.fullmatch, "looks like a table's header; use imgpipe read for tables, or tail -n +2"),
     (_BEHIND.fullmatch, "holds more than a URL; cut -d, -f2 takes the second field, imgpipe read a table"),
     (lambda line: "://" in line, None),

@@ -43,6 +43,18 @@ def packing(head: bytes) -> str | None:
     return next((name for name, magic in _MAGIC.items() if magic.match(head)), None)
 
 
+_FOREIGN: Final = {
+    b"PK\x03\x04": "a spreadsheet or a zip archive; save the table as CSV, or unpack it",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet of the old kind; save the table as CSV",
+    b"SQLite format 3\0": "a database; sqlite3 -csv -header FILE 'select …' writes a table of it",
+}
+
+
+def foreign(head: bytes) -> str | None:
+    """What a file that begins with `head` is instead of a table, and what helps; None where it may be one."""
+    return next((what for magic, what in _FOREIGN.items() if head.startswith(magic)), None)
+
+
 def by_name(name: str) -> str | None:
     """The form that the suffix of a file's name tells; None where it tells none."""
     suffix = _PACKED.sub("", name).rpartition(".")[2].lower() if "." in name else ""

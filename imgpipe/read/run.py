@@ -108,6 +108,8 @@ def _records(inputs: Inputs, options: ReadOptions) -> Iterator[tuple[int, Record
 
 def _rows(inputs: Inputs, options: ReadOptions) -> Iterator[Row]:
     for table in inputs:
+        if what := formats.foreign(table.head):
+            raise UsageError(f"{table.name} is {what}")
         form = options.format
         if form == "auto":
             form = formats.by_name(table.name) or formats.by_content(table.head, options)

@@ -27,6 +27,7 @@ def here(tmp_path, monkeypatch):
         ("key\turl", "'key\\turl'"),
         ("1,http://a.com/b.jpg", "cut -d, -f2"),
         ('cat\t"https://a.com/b.jpg"', "imgpipe read"),
+        ("PK\x03\x04\x14", "save it as CSV"),
         ("list.csv", "imgpipe read FILE | imgpipe fetch"),
         ("Cat 1.JPG", "imgpipe resize"),
         ("www.example.com", "sed 's|^/*|https://|'"),

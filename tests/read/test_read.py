@@ -167,6 +167,7 @@ def test_a_missing_extra_is_one_clear_line_that_names_it(tmp_path, module, name,
         (["utf16.csv"], ["not UTF-8", "iconv"]),
         (["nameless.csv"], ["begins with a URL", "cut -d,"]),
         (["cut.txt.gz"], ["ends too early"]),
+        (["table.xlsx"], ["a spreadsheet", "save the table as CSV"]),
         (["--format", "xml"], ["'xml'"]),
         (["--limit", "-1"], ["-1"]),
         (["--columns", "a\nb"], ["no list of names"]),
@@ -178,6 +179,7 @@ def test_what_cannot_be_read_is_one_clear_line(tmp_path, arguments, words):
     (tmp_path / "t.csv").write_text("id,caption\n1,x\n")
     (tmp_path / "utf16.csv").write_text("url\nhttp://a\n", "utf-16")
     (tmp_path / "nameless.csv").write_text("1,http://a\n2,http://b\n")
+    (tmp_path / "table.xlsx").write_bytes(b"PK\x03\x04\x14\0\x06\0")
     (tmp_path / "cut.txt.gz").write_bytes(gzip.compress(b"http://a\n" * 9999)[:-20])
     assert_one_clear_line(run_filter("read", *arguments, cwd=tmp_path), 2, *words)
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import pygal
 from pygal.style import Style
+
+# pygal looks for maps by an import hook of a kind that Python 3.12 dropped and 3.11 warns of at every import;
+# there are no maps here.
+sys.meta_path[:] = [hook for hook in sys.meta_path if not type(hook).__module__.startswith("pygal")]
 
 Bar = tuple[float, float, float, str]
 """From and to on the axis, height, and what it says when pointed at."""

@@ -107,7 +107,7 @@ class Facts:
         self.seconds = Histogram()
         self.largest: Top[Record] = Top(_EXTREMES)
         self.slowest: Top[Record] = Top(_EXTREMES)
-        self.pictures: Reservoir[tuple[Record, Place, int]] = Reservoir(thumbnails)
+        self.pictures: Reservoir[tuple[Record, Place]] = Reservoir(thumbnails)
 
     @property
     def skipped(self) -> int:
@@ -127,16 +127,15 @@ class Facts:
     @property
     def sample(self) -> list[Found]:
         """The sampled images, those of one list together."""
-        ordered = sorted(self.pictures.kept, key=lambda kept: (kept[1].path, kept[2]))
-        return [Found(*kept) for kept in ordered]
+        found = [Found(*kept) for kept in self.pictures.kept]
+        return sorted(found, key=lambda one: (one.place.path, one.name))
 
-    def add(self, row: Record, place: Place, index: int) -> None:
+    def add(self, row: Record, place: Place) -> None:
         """Count one row.
 
         Args:
             row: A placed or failed record.
             place: Where its image is.
-            index: Its number in its list.
         """
         get = row.get
         host = host_of(get("url")) or NO_HOST
@@ -158,11 +157,12 @@ class Facts:
             self.sides.add(max(width, height))
             self.shapes["square" if width == height else "landscape" if width > height else "portrait"] += 1
         media_type = get("media_type")
-        self.formats[media_type if media_type in EXTENSIONS else OTHER] += 1
+        known = isinstance(media_type, str) and media_type in EXTENSIONS
+        self.formats[media_type if known else OTHER] += 1
         tries = get("attempts")
         if type(tries) is int and tries > 0:
             self.attempts[min(tries, 10)] += 1
-        self.pictures.add((row, place, index))
+        self.pictures.add((row, place))
 
     def _blame(self, row: Record, host: str) -> None:
         kind = row.get("error")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from typing import Any, Final
 
@@ -22,6 +23,15 @@ def render(context: dict[str, Any]) -> bytes:
     Args:
         context: What the template names.
     """
+    environment = _environment()
+    style, script = (_source(environment, name) for name in ("page.css", "page.js"))
+    policy = _POLICY.format(style=_digest(style), script=_digest(script))
+    page = environment.get_template("page.html").render(**context, style=style, script=script, policy=policy)
+    return page.encode("utf-8", "backslashreplace")
+
+
+@functools.cache
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("imgpipe.report"),
         autoescape=True,
@@ -30,10 +40,7 @@ def render(context: dict[str, Any]) -> bytes:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
-    style, script = (_source(environment, name) for name in ("page.css", "page.js"))
-    policy = _POLICY.format(style=_digest(style), script=_digest(script))
-    page = environment.get_template("page.html").render(**context, style=style, script=script, policy=policy)
-    return page.encode("utf-8", "backslashreplace")
+    return environment
 
 
 def _source(environment: Environment, name: str) -> str:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 import pyarrow.parquet as pq
 
 
-def images(path: str, wanted: Sequence[int]) -> Iterator[tuple[int, str | None, bytes | None]]:
-    """The number, the name and the bytes of each wanted image.
+def images(path: str, wanted: Collection[str]) -> Iterator[tuple[str, bytes | None]]:
+    """The name and the bytes of each wanted image.
 
-    Only the row groups that hold one are read, one at a time.
+    Names are read first, and of the images only the row groups that hold a wanted one, one at a time.
 
     Args:
         path: The file.
-        wanted: Numbers of rows, from 0, in order.
+        wanted: Names of images.
     """
     with pq.ParquetFile(path) as file:
-        first = 0
         for group in range(file.num_row_groups):
-            count = file.metadata.row_group(group).num_rows
-            inside = [index - first for index in wanted if first <= index < first + count]
+            names = file.read_row_group(group, columns=["image.path"]).column("image").to_pylist()
+            inside = [place for place, image in enumerate(names) if image["path"] in wanted]
             if inside:
                 column = file.read_row_group(group, columns=["image"]).column("image")
-                for index, image in zip(inside, column.take(inside).to_pylist(), strict=True):
-                    yield first + index, image["path"], image["bytes"]
-            first += count
+                for image in column.take(inside).to_pylist():
+                    yield image["path"], image["bytes"]

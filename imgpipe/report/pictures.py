@@ -97,7 +97,7 @@ def _read(path: str) -> bytes:
 
 def _of_tar(path: str, wanted: list[Found]) -> Iterator[tuple[Found, Content]]:
     """As imgpipe writes them: plain headers, so that the names alone are read, and the images wanted."""
-    by_name = {str(found.row.get("file_name")): found for found in wanted}
+    by_name = {found.name: found for found in wanted}
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         end, offset = os.fstat(descriptor).st_size, 0
@@ -125,8 +125,7 @@ def _of_parquet(path: str, wanted: list[Found]) -> Iterator[tuple[Found, Content
     except ImportError:
         raise Unseen("reading Parquet needs more: pip install 'imgpipe[parquet]'") from None
 
-    by_index = {found.index: found for found in wanted}
-    for index, name, content in images(path, sorted(by_index)):
-        found = by_index[index]
-        if name == found.row.get("file_name") and content is not None:
-            yield found, content
+    by_name = {found.name: found for found in wanted}
+    for name, content in images(path, by_name.keys()):
+        if content is not None:
+            yield by_name[name], content

@@ -38,5 +38,8 @@ class Found:
 
     row: Record
     place: Place
-    index: int
-    """Number of the row in its list, from 0: in a shard the image has the same."""
+
+    @property
+    def name(self) -> str:
+        """What its image is called in the place."""
+        return str(self.row.get("file_name"))

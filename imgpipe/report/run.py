@@ -131,8 +131,8 @@ def _stdin(options: ReportOptions, stop: Stop) -> Iterator[Record]:
 
 def _count(rows: Rows, facts: Facts, tally: Tally, stop: Stop, clock: times.FileTimes | None) -> None:
     statuses = tally.statuses
-    for row, place, index in rows:
-        facts.add(row, place, index)
+    for row, place in rows:
+        facts.add(row, place)
         statuses["failed" if "error" in row else "ok"] += 1
         if clock is not None and "error" not in row:
             clock.note(row, place)

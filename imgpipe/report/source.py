@@ -16,8 +16,8 @@ from imgpipe.records import Record
 from imgpipe.remote import Remote, address_of
 from imgpipe.report.places import Holder, Place
 
-Rows = Iterator[tuple[Record, Place, int]]
-"""Rows, where the image of each is, and the number of each in its list."""
+Rows = Iterator[tuple[Record, Place]]
+"""Rows, and where the image of each is."""
 
 _NOWHERE: Final = Place(Holder.NOTHING)
 _SHARDS: Final = {".tar": Holder.TAR, ".parquet": Holder.PARQUET}
@@ -87,14 +87,14 @@ class DataSet:
             for layout in self.layouts:
                 place = Place(Holder.FOLDER, layout.folder(self.out), layout.part or "")
                 rows = filter(placed.counts_as_placed, _metadata(self.out, layout))
-                yield from ((row, place, index) for index, row in enumerate(rows))
+                yield from ((row, place) for row in rows)
         for layout, sidecar, shard in self._shards:
             holder = _SHARDS.get(os.path.splitext(shard)[1], Holder.NOTHING)
             place = Place(holder, f"{self.out}/{shard}", layout.part or "")
             rows = filter(placed.counts_as_placed, self._sidecar(sidecar))
-            yield from ((row, place, index) for index, row in enumerate(rows))
+            yield from ((row, place) for row in rows)
         for layout in self.layouts:
-            yield from ((row, _NOWHERE, 0) for row in placed.failures(self.out, layout))
+            yield from ((row, _NOWHERE) for row in placed.failures(self.out, layout))
 
     def _sidecar(self, name: str) -> Iterator[Record]:
         if self.is_here:
@@ -138,12 +138,11 @@ def of_records(records: Iterator[Record], root: str | None) -> Rows:
     """
     anywhere = Place(Holder.PATH)
     below = Place(Holder.FOLDER, root) if root is not None else anywhere
-    for index, row in enumerate(records):
-        yield (
-            row,
-            anywhere if "path" in row or "file_name" not in row else _of_shard(row, root) or below,
-            index,
-        )
+    for row in records:
+        if "path" in row or "file_name" not in row:
+            yield row, anywhere
+        else:
+            yield row, _of_shard(row, root) or below
 
 
 def _of_shard(row: Record, root: str | None) -> Place | None:

@@ -1,29 +1,350 @@
 from __future__ import annotations
 
-import re
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from helpers import run_filter
+from helpers import IMGPIPE, Terminal, assert_one_clear_line, picture, run_filter, shell, wait_for_signal
+from report.pages import Page
 
 
-def text_of(page: str) -> str:
-    """The words of a page, one blank between them."""
-    body = page.partition("<body>")[2].partition("<script")[0]
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", body))
+def page_of(*args, **options) -> Page:
+    """The page that the command writes to standard output."""
+    result = run_filter("report", *args, "-o", "-", **options)
+    assert (result.code, result.err) == (0, "")
+    return Page(result.out.decode())
 
 
-@pytest.mark.parametrize("form", ["files", "tar", "parquet"])
-def test_a_data_set_of_each_format_is_told_of(placed, form):
-    """Counts, kinds and pictures are those of the data set, wherever its images are."""
-    out = placed(form)
+def pictures_of(page: Page) -> int:
+    return sum(image["src"].startswith("data:image/") for image in page.all("img"))
+
+
+@pytest.mark.parametrize(
+    ("form", "parts"),
+    [
+        ("files", ()),
+        ("tar", ()),
+        ("parquet", ()),
+        ("files", ("a", "b")),
+        ("tar", ("a", "b")),
+        ("parquet", ("a", "b")),
+    ],
+    ids=str,
+)
+def test_a_data_set_of_each_format_is_told_of(placed, form, parts):
+    """Counts, kinds and pictures are those of the data set, wherever its images are, in parts or whole."""
+    out = placed(form, *parts)
 
     result = run_filter("report", out)
 
-    assert (result.code, result.err) == (0, "")
     path = out / "__imgpipe__" / "report.html"
-    assert result.out.decode() == f"{path}\n"
-    page = path.read_text()
-    text = text_of(page)
-    assert "12 of 18 records placed" in text
-    assert "http_status in fetch 3 17 %" in text
-    assert page.count('src="data:image/') == 12
+    assert (result.code, result.err, result.out.decode()) == (0, "", f"{path}\n")
+    page = Page(path.read_text())
+    assert "12 of 18 records placed" in page.text
+    for words in (
+        "http_status in fetch 3 17 %",
+        "not_image in fetch 1",
+        "decode in resize 1",
+        "bad_scheme in fetch 1",
+    ):
+        assert words in page.text
+    assert pictures_of(page) == 12
+    assert ("2 parts" in page.text) == bool(parts)
+    assert "imgpipe fetch <" not in page.text  # nothing of it may succeed later
+
+
+def test_records_of_a_pipe_are_reported_on(resized):
+    """Standard input may be what any stage wrote; images are found at their path."""
+    lines, folder = resized
+
+    page = page_of("--log", folder / "fetch.log", stdin=b"".join(lines))
+
+    assert "12 of 18 records ok" in page.text
+    assert pictures_of(page) == 12
+    assert "when records left fetch, by its log" in page.text
+
+
+@pytest.mark.parametrize("form", ["files", "tar", "parquet"])
+def test_rows_of_a_data_set_find_their_images_below_a_root(placed, form):
+    """Rows that somebody chose are reported on with their pictures, from folders and from shards."""
+    out = placed(form)
+    rows = out / ("metadata.jsonl" if form == "files" else "__imgpipe__/00000.jsonl")
+    chosen = [row for row in map(json.loads, rows.read_text().splitlines()) if row.get("key") in ("k3", "k7")]
+
+    page = page_of("--root", out, lines=chosen)
+
+    assert "2 of 2 records ok" in page.text
+    assert pictures_of(page) == 2
+
+
+def test_an_image_that_is_gone_or_broken_keeps_its_tile(placed):
+    """The page says why there is no picture, and the others are there."""
+    out = placed("files")
+    rows = [json.loads(line) for line in (out / "metadata.jsonl").read_text().splitlines()]
+    names = [out / row["file_name"] for row in rows]
+    names[0].unlink()
+    names[1].write_bytes(b"no picture")
+    names[2].unlink()
+    names[2].symlink_to("/etc/passwd")
+    names[3].unlink()
+    os.mkfifo(names[3])
+
+    page = page_of(out)
+
+    assert pictures_of(page) == 8
+    for why in (
+        "its file is not there",
+        "it cannot be decoded",
+        "leads out of the folder",
+        "no regular file",
+    ):
+        assert why in page.text
+
+
+def test_a_broken_shard_leaves_the_rest_of_the_page(placed):
+    """A tar that was cut and a table that is none cost their pictures only."""
+    for form in ("tar", "parquet"):
+        out = placed(form)
+        shard = out / f"00000.{form}"
+        shard.write_bytes(shard.read_bytes()[:3000])
+
+        page = page_of(out)
+
+        assert "12 of 18 records placed" in page.text
+        assert pictures_of(page) < 12
+
+
+def test_a_page_without_records_says_so():
+    """Nothing on standard input makes a page that says that there is nothing."""
+    page = page_of(lines=[])
+
+    assert "There is no record to report on." in page.text
+
+
+def test_a_set_without_failures_has_no_word_of_them():
+    """Where all went well there is no empty list of failures."""
+    page = page_of(lines=[{"url": "https://example.com/a.jpg", "status": "ok", "bytes": 3000}])
+
+    assert "1 of 1 record ok" in page.text
+    assert "What failed" not in page.text
+
+
+def test_lines_that_are_no_records_count_as_failed():
+    """What cannot be parsed is accounted for, as in every stage."""
+    page = page_of(lines=[{"url": "https://example.com/a.jpg", "bytes": 9}, "{broken"])
+
+    assert "1 of 2 records ok" in page.text
+    assert "bad_line in" in page.text
+
+
+def test_it_says_when_shard_is_at_work(placed):
+    """While the lock is held the page is made all the same, and tells."""
+    out = placed("tar", "p0")
+    with open(out / "__imgpipe__" / "p0.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        page = page_of(out)
+
+    assert "imgpipe shard is writing to this data set" in page.text
+    assert "is writing" not in page_of(out).text
+
+
+def test_the_same_data_gives_the_same_sample(placed):
+    """Made twice, a page has the same pictures and records in the same order."""
+    out = placed("files")
+
+    first, second = page_of(out, "--thumbnails", 5), page_of(out, "--thumbnails", 5)
+
+    assert first.data == second.data
+    assert (pictures_of(first), first.all("img")) == (5, second.all("img"))
+    assert pictures_of(page_of(out, "--thumbnails", 0)) == 0
+
+
+def test_times_of_files_make_the_axis(placed):
+    """An hour between the files is an hour on the page."""
+    out = placed("files")
+    for number, line in enumerate((out / "metadata.jsonl").read_text().splitlines()):
+        when = 1_700_000_000 + 300 * number
+        os.utime(out / json.loads(line)["file_name"], (when, when))
+
+    page = page_of(out)
+
+    assert "when their files were written" in page.text
+    assert "2023-11-14 22:13" in page.text
+    assert "12 images" in page.text or "images/s on average over 1" in page.text
+
+
+def test_the_images_of_a_shard_are_spread_over_its_time(placed):
+    """A shard begins where the one before it ended, the first one with the data set."""
+    out = placed("tar", options=("--folder-size", "4"))
+    os.utime(out / "__imgpipe__" / "dataset.json", (1_700_000_000,) * 2)
+    for number in range(3):
+        os.utime(out / f"0000{number}.tar", (1_700_000_000 + 60 * (number + 1),) * 2)
+
+    page = page_of(out)
+
+    assert "when their shards were finished" in page.text
+    assert "0.0667 images/s on average over 3 min" in page.text
+
+
+def test_a_page_is_replaced_whole(placed):
+    """The second page takes the place of the first, and nothing else is left or changed."""
+    out = placed("files")
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
+    run_filter("report", out)
+    page = out / "__imgpipe__" / "report.html"
+    page.write_text("old")
+
+    run_filter("report", out)
+
+    assert page.read_text().startswith("<!doctype html>")
+    after = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
+    after.pop(page)
+    assert before == after
+
+
+@pytest.mark.parametrize("out", ["nothing", "file", "empty"])
+def test_what_is_no_data_set_is_one_clear_line(tmp_path, out):
+    """A folder that is not there, a file, a folder without a data set."""
+    (tmp_path / "file").write_text("")
+    (tmp_path / "empty").mkdir()
+
+    assert_one_clear_line(run_filter("report", tmp_path / out), 2, out)
+
+
+def test_a_log_that_is_none_is_one_clear_line(placed, tmp_path):
+    """Neither a file that is not there nor one of another kind is taken for a log."""
+    out = placed("files")
+
+    assert_one_clear_line(run_filter("report", out, "--log", tmp_path / "none"), 2, "cannot read the log")
+    assert_one_clear_line(run_filter("report", out, "--log", out / "metadata.jsonl"), 2, "is no log")
+
+
+@pytest.mark.parametrize("target", ["missing/r.html", "folder"])
+def test_a_page_that_cannot_be_written_is_told_before_the_work(tmp_path, target):
+    """Standard input is not even read."""
+    (tmp_path / "folder").mkdir()
+    process = subprocess.Popen(
+        [IMGPIPE, "report", "-o", tmp_path / target], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+    assert process.wait(20) == 4
+    assert "imgpipe: cannot write" in process.stderr.read()
+    process.stdin.close()
+    process.stderr.close()
+
+
+def test_a_folder_that_may_not_be_written_to_names_the_way_out(placed):
+    """The page can go elsewhere."""
+    out = placed("files")
+    hidden = out / "__imgpipe__"
+    page = hidden / "report.html"
+    page.mkdir()
+
+    assert_one_clear_line(run_filter("report", out), 4, "cannot write", "-o")
+    assert not [path for path in hidden.iterdir() if path.name.startswith(".imgpipe")]
+
+
+def test_a_full_disk_is_one_clear_line(resized):
+    """Standard output that takes nothing ends the command with 4."""
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [IMGPIPE, "report"], input=b"".join(resized[0]), stdout=full, stderr=subprocess.PIPE, check=False
+        )
+
+    assert done.returncode == 4
+    assert done.stderr.decode().count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_the_old_page(tmp_path, number):
+    """Half of the rows make no page: it dies by the signal, with nothing written."""
+    page = tmp_path / "r.html"
+    page.write_text("old")
+    process = subprocess.Popen([IMGPIPE, "report", "-o", page], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    row = json.dumps({"url": "https://example.com/a.jpg", "bytes": 9}).encode() + b"\n"
+    process.stdin.write(row * 20_000)  # more than a pipe holds: when this is through, it reads
+    process.stdin.flush()
+
+    process.send_signal(number)
+
+    wait_for_signal(process, number)
+    process.stdin.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert page.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir() if path.name != "spool"] == ["r.html"]
+
+
+def test_nobody_reads_the_page():
+    """A closed pipe ends it by SIGPIPE, in silence."""
+    result = shell("""imgpipe report < /dev/null | true; echo "${PIPESTATUS[0]}" """)
+
+    assert result.out.strip() in (b"141", b"0")
+    assert result.err == ""
+
+
+def test_a_terminal_is_spared_the_page():
+    """A person is asked for a file, and told what is waited for."""
+    terminal = Terminal([IMGPIPE, "report"])
+    assert "name a file with -o" in terminal.finish()
+
+    terminal = Terminal([IMGPIPE, "report", "-o", "/dev/null/x"])
+    assert "cannot write" in terminal.finish()
+
+
+def test_a_person_is_told_what_is_waited_for(tmp_path):
+    """Where standard input is a terminal, one line says so."""
+    terminal = Terminal([IMGPIPE, "report", "-o", str(tmp_path / "r.html")])
+    terminal.wait_for("waiting for records")
+    terminal.type("\x04")
+    assert "r.html" in terminal.finish()
+
+
+def test_without_its_libraries_it_says_what_to_install():
+    """The extra is named."""
+    code = "import sys; sys.modules['pygal'] = None\nsys.argv = ['imgpipe', 'report']\nfrom imgpipe.cli import main\nmain()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert "pip install 'imgpipe[report]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_set_at_an_address_is_told_of_without_pictures(placed, tmp_path):
+    """Its lists are read from there, and the page goes where one says."""
+    out = placed("tar")
+
+    result = run_filter("report", f"local://{out}", "-o", tmp_path / "r.html")
+
+    assert (result.code, result.err) == (0, "")
+    page = Page((tmp_path / "r.html").read_text())
+    assert "12 of 18 records placed" in page.text
+    assert "it is not on this machine" in page.text
+    assert_one_clear_line(run_filter("report", f"local://{out}"), 2, "-o")
+
+
+def test_a_name_of_another_place_is_not_followed(tmp_path):
+    """A `file_name` with dots, or absolute, shows no file from outside the root."""
+    (tmp_path / "root").mkdir()
+    (tmp_path / "secret.jpg").write_bytes(picture())
+    names = ["../secret.jpg", str(tmp_path / "secret.jpg"), "a\0b", 7]
+
+    page = page_of("--root", tmp_path / "root", lines=[{"file_name": name} for name in names])
+
+    assert pictures_of(page) == 0
+
+
+def test_the_page_lies_beside_the_data_set(placed):
+    """A data set can be moved with its page, and loaders do not see it."""
+    out = placed("files")
+    run_filter("report", out)
+
+    visible = {path.name for path in Path(out).iterdir()}
+    assert visible == {"00000", "__imgpipe__", "metadata.jsonl"}

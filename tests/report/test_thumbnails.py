@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import base64
+import io
+import random
+
+import pytest
+from helpers import picture
+from PIL import Image
+
+from imgpipe.report import thumbnails
+from imgpipe.report.pictures import Unseen
+from imgpipe.report.thumbnails import SIDE, thumbnail
+
+
+def encoded(image: Image.Image, kind: str, **options) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def decoded(small) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(small.uri.partition(",")[2])))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
+def test_a_picture_of_each_format_is_made_small(kind):
+    """The longer side is as long as a tile, the shape stays."""
+    small = thumbnail(picture(640, 320, kind))
+
+    assert (small.width, small.height) == (SIDE, SIDE // 2)
+    assert decoded(small).size == (SIDE, SIDE // 2)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F"])
+def test_a_picture_of_each_mode_is_made_small(mode):
+    """Greys, palettes, alpha, print colours and many bits: what is bright stays bright, what is dark dark."""
+    gradient = Image.linear_gradient("L").resize((320, 320))
+    if mode in ("I;16", "I", "F"):
+        image = gradient.convert("I").point(lambda value: value * 200).convert(mode)
+    else:
+        image = gradient.convert(mode)
+    kind = "TIFF" if mode in ("CMYK", "I", "F", "LA") else "PNG"
+
+    grey = decoded(thumbnail(encoded(image, kind))).convert("L")
+
+    assert grey.getpixel((80, 5)) < 60 < 190 < grey.getpixel((80, 155))
+
+
+def test_a_picture_stands_upright():
+    """The orientation of the camera is applied."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+
+    assert (thumbnail(picture(200, 100, exif=exif)).width, SIDE) == (SIDE // 2, SIDE)
+
+
+def test_noise_takes_no_more_than_its_share():
+    """What does not compress is made coarser."""
+    noise = Image.frombytes("RGB", (400, 400), random.Random(1).randbytes(480_000))
+
+    assert len(thumbnail(encoded(noise, "PNG")).uri) < 11_000
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "cannot be decoded"),
+        (b"GIF89a", "cannot be decoded"),
+        (picture()[:300], "cannot be decoded"),
+        (encoded(Image.new("1", (9000, 9000)), "PNG"), "too many pixels"),
+    ],
+    ids=["nothing", "head", "cut", "bomb"],
+)
+def test_what_cannot_be_shown_says_why(content, why):
+    """Broken, empty and huge pictures cost their tile only."""
+    with pytest.raises(Unseen, match=why):
+        thumbnail(content)
+
+
+def test_without_webp_it_is_jpeg(monkeypatch):
+    """A Pillow without WebP makes pages too, also of pictures with alpha."""
+    monkeypatch.setattr(thumbnails.features, "check", lambda name: False)
+
+    assert thumbnail(picture(200, 100, "PNG", "RGBA")).uri.startswith("data:image/jpeg;base64,")

@@ -14,6 +14,9 @@ from imgpipe import media, spool
 from imgpipe.errors import Kind, RecordError
 from imgpipe.records import Record
 
+_FOLDER: Final = "a folder; find FOLDER -type f -print0 | imgpipe shard OUT -0 takes the files in it"
+_URL: Final = "a URL; imgpipe fetch downloads it for imgpipe shard"
+
 _SHA256_DIGITS: Final = 64
 _BLOCK: Final = 1 << 20
 """Bytes read at a time."""
@@ -81,9 +84,10 @@ def look(record: Record) -> Image:
             finally:
                 os.close(descriptor)
     except (OSError, ValueError) as error:
-        raise missing(path, getattr(error, "strerror", None)) from error
+        why = _URL if path.startswith(("http://", "https://")) else getattr(error, "strerror", None)
+        raise missing(path, why) from error
     if not stat.S_ISREG(found.st_mode):
-        raise missing(path, "not a regular file")
+        raise missing(path, _FOLDER if stat.S_ISDIR(found.st_mode) else "not a regular file")
     if media_type is None or not found.st_size:
         raise RecordError(Kind.NOT_IMAGE, f"{path} is no image of a known kind")
     return Image(path, owned, found.st_size, found.st_ino, stat.S_IMODE(found.st_mode), media_type)

@@ -243,3 +243,13 @@ def test_an_out_that_cannot_be_is_one_clear_line(tmp_path):
     """A file in the place of OUT is named in one line."""
     (tmp_path / "file").write_text("")
     assert_one_clear_line(run_filter("shard", tmp_path / "file" / "x"), 4, "file")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [("http://h/a.jpg", "imgpipe fetch downloads it"), ("/tmp", "find FOLDER -type f -print0")],
+)
+def test_what_is_no_file_is_told_where_it_goes(out, value, words):
+    """A URL or a folder among the paths fails with the command that takes it."""
+    run_filter("shard", out, value)
+    assert words in out.failed[0]["detail"]

@@ -144,7 +144,7 @@ class LogFile:
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         except OSError as error:
-            raise OutputError(f"cannot write to the log {path}: {error.strerror}") from error
+            raise OutputError(f"cannot write to the log {path} (--log): {error.strerror}") from error
 
     def __call__(self, record: Record) -> None:
         """Append the line of one record."""
@@ -154,7 +154,7 @@ class LogFile:
                 self._file, f"{now} {self._stage} {describe(record)}\n".encode("utf-8", "backslashreplace")
             )
         except OSError as error:
-            raise OutputError(f"cannot write to the log {self._path}: {error.strerror}") from error
+            raise OutputError(f"cannot write to the log {self._path} (--log): {error.strerror}") from error
 
 
 def describe(record: Record) -> str:

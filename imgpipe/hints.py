@@ -15,7 +15,7 @@ _FETCH: Final[dict[str, str]] = {
     Kind.BAD_LINE: f"the input is one URL or one JSON object a line; {_TABLE_IN}",
     Kind.BAD_URL: f"the input is one URL or one JSON object with a url a line; {_TABLE_IN}",
     Kind.BAD_SCHEME: "only http and https are fetched; files that are here already go to imgpipe resize",
-    Kind.CONNECT: "the hosts refuse or are gone; --connect-timeout waits longer",
+    Kind.CONNECT: "the hosts refuse, or are gone; where they are slow, --connect-timeout waits longer",
     Kind.TIMEOUT: "--timeout gives a request more seconds; fewer at a time (-j) may help too",
     Kind.PROTOCOL: "the answers are no HTTP; --retries tries more often",
     Kind.INCOMPLETE: "the connections end early; --retries tries more often, fewer at a time (-j) may help too",
@@ -88,8 +88,8 @@ def _dns(share: float) -> str:
     if share <= SUSPICIOUS_DNS:
         return "dead domains are normal in old lists, up to a tenth of the records"
     return (
-        f"{share:.0%} of the records, where up to a tenth are normal in old lists: the resolver may not keep up; "
-        "a local caching one (unbound, dnsmasq) or fewer at a time (-j) helps, then try the failed ones again"
+        f"{share:.0%} of the records, where a tenth is normal in old lists: the resolver may not keep up; "
+        "a local caching one (unbound, dnsmasq) helps, or fewer at a time (-j); then try them again"
     )
 
 

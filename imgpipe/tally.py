@@ -171,7 +171,8 @@ class Tally:
         if len(statuses := cause.http_statuses.top(_HOSTS_SHOWN)) > 1:
             lines.append("    statuses: " + _counted(statuses, cause.http_statuses.total))
         hosts = cause.hosts.top(_HOSTS_SHOWN)
-        if hosts and (kind == Kind.THROTTLED or cause.hosts.few_make_most(_HOSTS_SHOWN)):
+        few = hosts and hosts[0][1] > 1 and cause.hosts.few_make_most(_HOSTS_SHOWN)
+        if few or (hosts and kind == Kind.THROTTLED):
             lines.append("    hosts: " + _counted(hosts, cause.hosts.total))
         helps = hint(kind, stage, share=cause.count / self.done, http_status=cause.http_status)
         return [*lines, f"    {helps}"] if helps else lines

@@ -188,3 +188,10 @@ def test_any_record_can_be_counted(record):
 
     for line in tally.summary("fetch", 1.0):
         assert line == safe(line)
+
+
+def test_hosts_that_failed_once_are_not_blamed():
+    """Two failures on two hosts are no pattern."""
+    tally = tally_of(of_host("a.example"), of_host("b.example"))
+
+    assert "hosts:" not in "".join(tally.summary("fetch", 1.0))

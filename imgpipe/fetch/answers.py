@@ -60,7 +60,9 @@ def check(status: int, headers: Headers, max_bytes: int, *, heed_opt_outs: bool)
         )
     length = header(headers, b"content-length")
     if length is not None and length.isdigit() and int(length) > max_bytes:
-        raise RecordError(Kind.TOO_LARGE, f"{int(length)} bytes, over {max_bytes}", http_status=status)
+        raise RecordError(
+            Kind.TOO_LARGE, f"{int(length)} bytes, over {max_bytes} (--max-bytes)", http_status=status
+        )
 
 
 def _refused(status: int, headers: Headers) -> RecordError:

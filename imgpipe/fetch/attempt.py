@@ -57,8 +57,10 @@ class Attempt:
         with trio.CancelScope(deadline=last) as scope:
             return await self._follow(target, record, scope)
         if scope.deadline < last:
-            raise RecordError(Kind.TIMEOUT, f"slower than {self._options.min_speed} bytes a second")
-        raise RecordError(Kind.TIMEOUT, f"not done within {self._options.timeout:g} s")
+            raise RecordError(
+                Kind.TIMEOUT, f"slower than {self._options.min_speed} bytes a second (--min-speed)"
+            )
+        raise RecordError(Kind.TIMEOUT, f"not done within {self._options.timeout:g} s (--timeout)")
 
     async def _follow(self, start: Target, record: Record, scope: trio.CancelScope) -> dict[str, Any]:
         target = start
@@ -78,7 +80,7 @@ class Attempt:
             finally:
                 await opened.body.aclose()
             target = following
-        why = f"over {self._options.max_redirects} redirects, the last to {target.url}"
+        why = f"over {self._options.max_redirects} redirects (--max-redirects), the last to {target.url}"
         raise RecordError(Kind.REDIRECTS, why, http_status=opened.status)
 
     def _request(self, target: Target, start: Target) -> list[tuple[bytes, bytes]]:
@@ -103,7 +105,7 @@ class Attempt:
             async for piece in opened.body:
                 received += len(piece)
                 if received > options.max_bytes:
-                    raise RecordError(Kind.TOO_LARGE, f"over {options.max_bytes} bytes")
+                    raise RecordError(Kind.TOO_LARGE, f"over {options.max_bytes} bytes (--max-bytes)")
                 for decoded in decoder.decode(piece):
                     sink.write(decoded)
                 if watched and received > options.min_speed * SPEED_GRACE:
@@ -159,5 +161,7 @@ def expected_digest(record: Record, field: str | None) -> tuple[str, str] | None
     text = value.strip().lower() if isinstance(value, str) else ""
     name = _DIGESTS_BY_LENGTH.get(len(text))
     if name is None or not set(text) <= set("0123456789abcdef"):
-        raise RecordError(Kind.HASH_MISMATCH, f"the field {field} holds no md5, sha256 or sha512 digest")
+        raise RecordError(
+            Kind.HASH_MISMATCH, f"the field {field} holds no md5, sha256 or sha512 digest (--verify)"
+        )
     return name, text

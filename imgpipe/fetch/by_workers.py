@@ -238,7 +238,7 @@ class _Run:
                 return
             barren = 0 if given else barren + 1
             if code and barren >= BARREN:
-                raise ProcessError(f"worker processes end at once, with {code}")
+                raise ProcessError(f"worker processes end at once, with {code}; try fewer --workers")
             async with worker.turn:
                 lost, worker.held = worker.held, {}
                 over = self._input_over

@@ -130,8 +130,10 @@ async def dial(
         doing = Kind.TLS
         return Connection(target.origin, await _handshake(Plain(raw), target, context()))
     if doing is Kind.TLS:
-        raise RecordError(Kind.TIMEOUT, f"{target.host}: no TLS handshake within {seconds:g} s")
-    raise RecordError(doing, f"{target.host}: no answer within {seconds:g} s")
+        raise RecordError(
+            Kind.TIMEOUT, f"{target.host}: no TLS handshake within {seconds:g} s (--connect-timeout)"
+        )
+    raise RecordError(doing, f"{target.host}: no answer within {seconds:g} s (--connect-timeout)")
 
 
 async def _connect(addresses: list[str], target: Target, seconds: float) -> socket.socket:

@@ -105,7 +105,7 @@ class Proxied:
     def _check(self, host: str) -> None:
         for address in literal(host) or []:
             if self._allowed is not None and not is_allowed(address, self._allowed):
-                raise RecordError(Kind.BLOCKED_ADDRESS, f"{address} is not public")
+                raise RecordError(Kind.BLOCKED_ADDRESS, f"{address} is not public (--allow-private)")
 
     def _through(self, proxy: str) -> httpx.AsyncHTTPTransport:
         # As many as there are proxy variables: at most three.
@@ -115,7 +115,9 @@ class Proxied:
             try:
                 transport = httpx.AsyncHTTPTransport(proxy=proxy, verify=self._shared.context, limits=limits)
             except (ImportError, ValueError, httpx.InvalidURL) as error:
-                raise UsageError(f"the proxy {proxy.rpartition('@')[2]} cannot be used: {error}") from error
+                raise UsageError(
+                    f"the proxy {proxy.rpartition('@')[2]} cannot be used: {error}; --proxy names another"
+                ) from error
             self._transports[proxy] = transport
         return transport
 

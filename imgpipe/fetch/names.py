@@ -119,7 +119,7 @@ class Names:
             for address in addresses:
                 if not is_allowed(address, self._allowed):
                     named = address if address == host else f"{host} is {address}, which"
-                    raise RecordError(Kind.BLOCKED_ADDRESS, f"{named} is not public")
+                    raise RecordError(Kind.BLOCKED_ADDRESS, f"{named} is not public (--allow-private)")
         return addresses
 
     async def _resolved(self, host: str) -> list[str]:

@@ -68,7 +68,7 @@ class Store:
 
 
 def _unwritable(path: str, error: OSError) -> OutputError:
-    return OutputError(f"cannot write {path}: {error.strerror}")
+    return OutputError(f"cannot write {path}: {error.strerror}; --spool or --dir chooses another place")
 
 
 class Sink:
@@ -102,7 +102,7 @@ class Sink:
         """
         self.size += len(piece)
         if self.size > self._max_bytes:
-            raise RecordError(Kind.TOO_LARGE, f"over {self._max_bytes} bytes")
+            raise RecordError(Kind.TOO_LARGE, f"over {self._max_bytes} bytes (--max-bytes)")
         if self._file is None:
             self._head += piece
             if len(self._head) < media.SNIFF_LENGTH:

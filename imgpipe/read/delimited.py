@@ -63,7 +63,10 @@ def _header(lines: _Lines, table: Table, delimiter: str) -> list[str] | None:
     try:
         header = next((row for row in reader if row), None)
     except (csv.Error, _TooLong) as error:
-        raise UsageError(f"{table.name} does not begin with a line that names its columns") from error
+        raise UsageError(
+            f"{table.name} does not begin with a line that names its columns; "
+            "--format says what kind of table it is, txt is one URL a line"
+        ) from error
     if lines.torn:
         _not_text(table)
     if header is not None and any("://" in name for name in header):

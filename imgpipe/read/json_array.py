@@ -144,4 +144,6 @@ class _Scanner:
     def no_json(self, why: str) -> UsageError:
         """The error of a text in which no further element can be found."""
         excerpt = self._buffer[self.position : self.position + 60]
-        return UsageError(f"{self._name} is no JSON from here on: {safe(excerpt)} ({safe(why)})")
+        return UsageError(
+            f"{self._name} is no JSON from here on: {safe(excerpt)} ({safe(why)}); --format jsonl takes an object a line"
+        )

@@ -87,7 +87,9 @@ class Isolated:
             self._receive(process, START)
         except (_Died, TimeoutError, ValueError) as error:
             code = self._gone(process)
-            raise ProcessError(f"cannot start a process for decoding: it {_how(code)}") from error
+            raise ProcessError(
+                f"cannot start a process for decoding: it {_how(code)}; --max-memory may be too small for it"
+            ) from error
         return process
 
     def _receive(self, process: subprocess.Popen[bytes], seconds: float) -> tuple[object, bytes]:

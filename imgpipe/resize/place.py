@@ -64,7 +64,7 @@ class Place:
                 return self._names.publish(temporary, folder, stem, extension)
         except OSError as error:
             files.unlink_quietly(temporary)
-            raise OutputError(f"cannot write to {folder}: {error.strerror}") from error
+            raise _unwritable(folder, error) from error
 
     def close(self) -> None:
         """No more files come."""
@@ -101,4 +101,8 @@ def _write(path: str, data: bytes) -> None:
             os.close(descriptor)
     except OSError as error:
         folder = os.path.dirname(path)
-        raise OutputError(f"cannot write to {folder}: {error.strerror}") from error
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: str, error: OSError) -> OutputError:
+    return OutputError(f"cannot write to {folder}: {error.strerror}; --spool or --dir chooses another place")

@@ -33,7 +33,8 @@ class Pieces:
     Attributes:
         scheme: `http` or `https`.
         user: User and password as they stand; None where there are none.
-        host: Name or address, lower case, in ASCII; an IPv6 address without brackets.
+        host: Name or address, lower case, in ASCII, without a dot at its end; an IPv6 address without
+            brackets.
         port: 1 to 65535.
         rest: Path and query as they stand, without the fragment.
     """
@@ -56,11 +57,7 @@ def split(url: object) -> Pieces:
 
 
 def host_of(url: object) -> str | None:
-    """The host of a URL under the one name that stands for all its spellings; None where it has none.
-
-    Case, a dot at the end, port, user, and letters of other scripts or their ASCII form make no
-    difference.
-    """
+    """The host of a URL as `split` has it: one name for all its spellings; None where there is none."""
     try:
         scheme, authority, _, _ = _outer(url)
     except RecordError:
@@ -71,7 +68,7 @@ def host_of(url: object) -> str | None:
 
 def _canonical(authority: str, scheme: str) -> str | None:
     try:
-        return _split_authority(authority, scheme, "")[1].removesuffix(".")
+        return _split_authority(authority, scheme, "")[1]
     except RecordError:
         return None
 
@@ -125,4 +122,6 @@ def _ascii_host(host: str, text: str) -> str:
             raise RecordError(Kind.BAD_URL, f"a host that is none ({error}): {text}") from error
     if not _NAME.fullmatch(host):
         raise RecordError(Kind.BAD_URL, f"a host that is none: {text}")
-    return host.lower()
+    # A dot at the end says that the name is whole. Certificates do not have it (RFC 6066 §3), servers
+    # take both; one host it is.
+    return host.lower().removesuffix(".")

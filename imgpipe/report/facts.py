@@ -157,8 +157,7 @@ class Facts:
             self.sides.add(max(width, height))
             self.shapes["square" if width == height else "landscape" if width > height else "portrait"] += 1
         media_type = get("media_type")
-        known = isinstance(media_type, str) and media_type in EXTENSIONS
-        self.formats[media_type if known else OTHER] += 1
+        self.formats[media_type if isinstance(media_type, str) and media_type in EXTENSIONS else OTHER] += 1
         tries = get("attempts")
         if type(tries) is int and tries > 0:
             self.attempts[min(tries, 10)] += 1

@@ -8,14 +8,22 @@
   const system = matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (document.documentElement.dataset.theme || (system.matches ? "dark" : "light")) === "dark";
   const nameTheme = () => { get("theme-name").textContent = isDark() ? "Light" : "Dark"; theme.title = isDark() ? "Show light" : "Show dark"; };
-  const stored = (value) => {
+  const root = document.documentElement.dataset;
+  const keep = (work) => {
     // A page from a file may have no storage; then the choice lasts as long as the page.
-    try { return value === undefined ? localStorage.getItem("imgpipe-theme") : localStorage.setItem("imgpipe-theme", value); } catch { return null; }
+    try { return work(localStorage); } catch { return null; }
   };
-  if (["light", "dark"].includes(stored())) document.documentElement.dataset.theme = stored();
+  const kept = keep((storage) => storage.getItem("imgpipe-theme"));
+  if (kept === "light" || kept === "dark") root.theme = kept;
   theme.addEventListener("click", () => {
-    document.documentElement.dataset.theme = isDark() ? "light" : "dark";
-    stored(document.documentElement.dataset.theme);
+    const wanted = isDark() ? "light" : "dark";
+    if (wanted === (system.matches ? "dark" : "light")) {
+      delete root.theme;
+      keep((storage) => storage.removeItem("imgpipe-theme"));
+    } else {
+      root.theme = wanted;
+      keep((storage) => storage.setItem("imgpipe-theme", wanted));
+    }
     nameTheme();
   });
   system.addEventListener("change", nameTheme);

@@ -9,6 +9,13 @@ from helpers import IMGPIPE, assert_one_clear_line, run_filter, shell, wait_for_
 
 from imgpipe.errors import OutputError
 from imgpipe.read import into
+from imgpipe.read.balance import Balance
+from imgpipe.read.opening import Inputs
+from imgpipe.read.options import ReadOptions
+from imgpipe.read.run import run
+from imgpipe.signals import Stop
+from imgpipe.stream import Emit
+from imgpipe.tally import Tally
 
 LINES = [f"http://host{number % 7}.example/{number}.jpg" for number in range(40)]
 
@@ -124,6 +131,18 @@ def test_a_request_to_stop_leaves_nothing(at_work):
 
     wait_for_signal(process, signal.SIGTERM)
     assert held(folder) == {}
+
+
+def test_a_stop_between_two_lines_leaves_nothing(tmp_path):
+    """Also where the lines that follow are there already, half the input is not taken for all of it."""
+    table, folder, stop, tally = tmp_path / "urls.txt", tmp_path / "in", Stop(), Tally()
+    table.write_text("\n".join(LINES))
+    emit = Emit(None, tally, log=lambda _: stop.request(signal.SIGTERM))
+    options = ReadOptions(files=(str(table),), parts=2, into=str(folder))
+    run(Inputs(options.files, stop, emit), emit, options, Balance(2))
+
+    assert held(folder) == {}
+    assert (tally.done, tally.unfinished) == (0, 1)
 
 
 def test_a_second_run_at_once_is_refused(at_work):

@@ -101,6 +101,16 @@ def test_rows_are_left_out_before_the_parts_are_made():
     assert sorted(record["seq"] for part in parts for record in part) == list(range(6, 26))
 
 
+def test_blank_lines_do_not_make_parts_uneven():
+    """The parts by line are even, whatever lies between the records."""
+    lines = [text for line in LINES for text in (line, "")]
+    sizes = [
+        len(run_filter("read", "--part", f"{i}/2", "--part-by", "line", lines=lines).records) for i in (1, 2)
+    ]
+
+    assert sizes == [20, 20]
+
+
 def test_a_table_without_urls_goes_by_its_rows():
     """Where there is no host to keep together, the parts are even."""
     lines = [{"file_name": f"{number}.jpg"} for number in range(9)]

@@ -55,6 +55,14 @@ def url_column(names: Sequence[str], columns: Columns, where: str) -> str | None
     return found
 
 
+def is_wanted(name: str, columns: Columns) -> bool:
+    """Whether `imgpipe read` may take a column of that name: what is never taken need not be read."""
+    if columns.others is None:
+        return True
+    named = {columns.url, columns.key, columns.caption, *columns.others}
+    return name in named or name in LOCAL or any(name in usual_names for usual_names in USUAL.values())
+
+
 def _listed(names: Sequence[str]) -> str:
     more = len(names) - _NAMED
     return ", ".join(safe(name, 80) for name in names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -99,19 +99,30 @@ def _delimited(spark: Any, path: str, form: str, columns: Columns) -> Table:
 
     schema = StructType([StructField(name, StringType()) for name in [*names, _CORRUPT]])
     frame = reader.option("columnNameOfCorruptRecord", _CORRUPT).schema(schema).csv(path)
-    return _columns(frame.fillna("", names), path, columns)
+    return _columns(frame, path, columns, null="")
 
 
-def _columns(frame: Any, path: str, columns: Columns) -> Table:
+def _columns(frame: Any, path: str, columns: Columns, null: str | None = None) -> Table:
+    """The rows of a frame whose columns have names.
+
+    Args:
+        frame: It may have a column `_CORRUPT` with the text of rows that are none.
+        path: For messages.
+        columns: Which are wanted.
+        null: What stands for a value that is not there.
+    """
     from pyspark.sql import functions as F  # noqa: N812, PLC0415 - its usual name; an extra, and heavy
 
-    names = [name for name in frame.columns if name != _CORRUPT]
-    url = rows.url_column(names, columns, safe(path))
-    values = [_plain(F, field).alias(field.name) for field in frame.schema.fields if field.name != _CORRUPT]
+    fields = [field for field in frame.schema.fields if field.name != _CORRUPT]
+    url = rows.url_column([field.name for field in fields], columns, safe(path))
+    text = F.lit(None).cast("string")
+    values = [
+        _plain(F, field, null).alias(field.name) for field in fields if rows.is_wanted(field.name, columns)
+    ]
     picked = frame.select(
-        F.lit(None).cast("string") if url is None else _named(F, url).cast("string"),
+        text if url is None else _named(F, url).cast("string"),
         F.to_json(F.struct(*values), {"ignoreNullFields": "false"}),
-        _named(F, _CORRUPT) if _CORRUPT in frame.columns else F.lit(None).cast("string"),
+        _named(F, _CORRUPT) if _CORRUPT in frame.columns else text,
     )
     return Table(frame, picked.rdd.mapPartitions(_picked))
 
@@ -120,13 +131,15 @@ def _named(functions: Any, name: str) -> Any:
     return functions.col("`" + name.replace("`", "``") + "`")
 
 
-def _plain(functions: Any, field: Any) -> Any:
+def _plain(functions: Any, field: Any, null: str | None) -> Any:
     """The column as JSON should tell it."""
     column = _named(functions, field.name)
     kind = field.dataType.typeName()
     if kind in ("float", "double"):
         return functions.nanvl(column, functions.lit(None))
-    return column.cast("string") if kind == "decimal" else column
+    if kind == "decimal":
+        return column.cast("string")
+    return column if null is None else functions.coalesce(column, functions.lit(null))
 
 
 def _picked(found: Iterable[Sequence[str | None]]) -> Iterator[Row]:

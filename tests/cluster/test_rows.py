@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgpipe.cluster.options import Columns
-from imgpipe.cluster.rows import Jsonl, Txt, form_of, parted, url_column
+from imgpipe.cluster.rows import Jsonl, Txt, form_of, is_wanted, parted, url_column
 from imgpipe.errors import UsageError
 
 
@@ -70,6 +70,15 @@ def test_a_column_that_is_not_there_is_told(columns, word):
     assert word in str(found.value)
     assert "a, b\\x1b, c0" in str(found.value)
     assert "and 12 more" in str(found.value)
+
+
+def test_what_is_never_taken_is_not_read():
+    """Where columns are chosen, those that fill a field go along, and no other."""
+    names = ["url", "a", "b", "TEXT", "path", "id"]
+
+    assert [name for name in names if is_wanted(name, Columns())] == names
+    chosen = Columns(key="id", others=("a",))
+    assert [name for name in names if is_wanted(name, chosen)] == ["url", "a", "TEXT", "path", "id"]
 
 
 def test_a_line_of_text_is_a_url():

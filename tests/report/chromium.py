@@ -68,7 +68,13 @@ class Chromium:
         self._pending, self._number, self._events, self._session = b"", 0, [], None
         self.requests: list[str] = []
         self.complaints: list[str] = []
-        target = self.send("Target.createTarget", url="about:blank")["targetId"]
+        self.fresh()
+
+    def fresh(self) -> None:
+        """Begin anew, with nothing remembered: pages keep what was chosen on others."""
+        self._session = None
+        context = self.send("Target.createBrowserContext")["browserContextId"]
+        target = self.send("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")

@@ -70,6 +70,7 @@ def profile(tmp_path_factory):
 @pytest.fixture
 def browser(profile, page):
     """The page, freshly loaded in a window of a desk."""
+    profile.fresh()
     profile.prefer("light")
     profile.size(1200)
     profile.open(page)

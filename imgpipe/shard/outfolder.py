@@ -45,6 +45,7 @@ class OutFolder:
     def __init__(self, out: str, layout: Layout, *, images: bool, wait: float, stop: Stop) -> None:
         self._root = self.path = files.make_folder(out)
         self.layout = layout
+        self.is_held = True
         self._open: list[int] = []
         try:
             self.descriptor = self._keep(os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
@@ -201,6 +202,11 @@ class OutFolder:
         except OSError as error:
             files.unlink_quietly(temporary)
             raise self._refusal(self.where(name) if hidden else f"{self.path}/{name}", error) from error
+
+    def commit(self, sidecar: tuple[str, str], shard: tuple[str, str], *, fsync: bool = False) -> None:
+        """Give a complete shard its name, once its sidecar has one: each a temporary path and a name."""
+        self.publish(*sidecar, hidden=True, fsync=fsync)
+        self.publish(*shard, fsync=fsync)
 
     def _move_new(self, temporary: str, name: str, folder: int) -> None:
         try:

@@ -59,9 +59,6 @@ class Part:
         self._taken = self._again = 0
         if self._marker is not None:
             self._check(self._marker)
-        if not self.is_complete:
-            for row in out.since({}):
-                self._placed.add(_number(row))
 
     @property
     def is_complete(self) -> bool:
@@ -100,7 +97,13 @@ class Part:
             )
 
     def know(self, failures: Failures) -> None:
-        """Take what failed in a complete part: that may be tried again."""
+        """Take what is placed; and what failed in a complete part, since that may be tried again.
+
+        The number of the next shard was settled before: where a twin adds a shard in between, that name is
+        found taken, and no image is placed twice.
+        """
+        for row in self._out.since({}):
+            self._placed.add(_number(row))
         if self._marker is not None:
             for record in failures.records():
                 self._failed.add(identity_of(record))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from imgpipe import files, placed
 from imgpipe.errors import OutputError
@@ -13,6 +15,13 @@ from imgpipe.layout import HIDDEN, Layout
 from imgpipe.records import Record
 from imgpipe.remote import Remote
 from imgpipe.spool import Spool
+
+_PATIENCE: Final = 10.0
+"""Seconds for a twin to put its shard beside its sidecar: more than most take. Where one takes longer, both
+try, and whose shard is there first has it."""
+
+_POLL: Final = 0.5
+"""Seconds between two looks for it."""
 
 
 class RemoteStore:
@@ -29,6 +38,8 @@ class RemoteStore:
     def __init__(self, address: str, layout: Layout) -> None:
         self._remote = Remote(address)
         self.layout = layout
+        # Parts are started twice by engines (speculation, a lost node), whole sets by people.
+        self.is_held = layout.part is None
         self.path = self._remote.address
         # A run folder in the spool: what a killed run leaves is removed by `imgpipe clean`.
         self._spool = Spool()
@@ -103,9 +114,32 @@ class RemoteStore:
         try:
             self._put_new(temporary, name)
         except FileExistsError:
-            raise OutputError(
-                f"{self.path}/{name} is there already: does another imgpipe shard write there?"
-            ) from None
+            raise self._taken(name) from None
+
+    def _taken(self, name: str) -> OutputError:
+        return OutputError(f"{self.path}/{name} is there already: does another imgpipe shard write there?")
+
+    def commit(self, sidecar: tuple[str, str], shard: tuple[str, str], *, fsync: bool = False) -> None:
+        """Give a complete shard its name, once its sidecar has one: each a temporary path and a name.
+
+        Of two that write the same part one has the sidecar, then the shard, and the last word on both.
+        """
+        path, name = sidecar
+        self._claim(path, f"{HIDDEN}/{name}", shard[1])
+        self.publish(*shard, fsync=fsync)
+        self.publish(path, name, hidden=True)
+
+    def _claim(self, path: str, name: str, shard: str) -> None:
+        """Put a sidecar where there is none. One that is there is either a twin's, whose shard comes in a
+        moment, or was left by a run that was killed; nobody but time can tell."""
+        deadline = time.monotonic() + _PATIENCE
+        while shard not in self.names():
+            late = self.is_held or time.monotonic() >= deadline
+            with contextlib.suppress(FileExistsError):
+                self._remote.put(path, name, new=not late)
+                return
+            time.sleep(_POLL)
+        raise self._taken(shard)
 
     def _put_new(self, temporary: str, name: str) -> None:
         # Stores that know no conditional write are asked before.

@@ -56,8 +56,10 @@ class Shards:
         self._open: _Open | None = None
         self._kinds: Counter[str] = Counter()
         visible = out.names()
-        for name in numbering.lone_sidecars(out.layout, visible, out.names(hidden=True)):
-            out.remove(name)
+        if out.is_held:
+            # Elsewhere it may be that of a twin, whose shard is on its way there.
+            for name in numbering.lone_sidecars(out.layout, visible, out.names(hidden=True)):
+                out.remove(name)
         self._number = numbering.next_number(out.layout, visible, options.folder_index)
         self._count = self._counted(visible)
         if options.format == "parquet":
@@ -162,8 +164,7 @@ class Shards:
             )
         if now.content.untyped:
             self._dataset.keep(captions=bool(now.content.captions))
-        self._out.publish(sidecar, self._out.layout.sidecar(self._number), hidden=True, fsync=fsync)
-        self._out.publish(now.path, shard, fsync=fsync)
+        self._out.commit((sidecar, self._out.layout.sidecar(self._number)), (now.path, shard), fsync=fsync)
         self._open = None
         self._dataset.is_new = False
         self._count += now.sidecar.count

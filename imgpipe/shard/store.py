@@ -17,6 +17,8 @@ class Store(Protocol):
     """As people know it."""
     layout: Layout
     """The names of the data set, or of the part of it that is written."""
+    is_held: bool
+    """Whether nobody else can write the same meanwhile."""
 
     def where(self, name: str) -> str:
         """A hidden file as people know it."""
@@ -56,6 +58,10 @@ class Store(Protocol):
 
     def publish(self, temporary: str, name: str, *, hidden: bool = False, fsync: bool = False) -> None:
         """Give a complete file its name. A visible name that is taken is refused, a hidden one replaced."""
+        ...
+
+    def commit(self, sidecar: tuple[str, str], shard: tuple[str, str], *, fsync: bool = False) -> None:
+        """Give a complete shard its name, once its sidecar has one: each a temporary path and a name."""
         ...
 
     def remove(self, name: str) -> None:

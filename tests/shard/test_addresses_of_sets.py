@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from helpers import assert_one_clear_line, picture, run_filter
 
+from imgpipe.layout import Layout
 from imgpipe.placed import Done
 from imgpipe.remote import Remote, address_of
+from imgpipe.shard.remote_store import RemoteStore
 
 moto_server = pytest.importorskip("moto.server", reason="needs moto[server]")
 s3fs = pytest.importorskip("s3fs", reason="needs the extra cloud")
@@ -144,6 +148,44 @@ def test_parts_are_kept_at_an_address(bucket, spooled, tmp_path, kind):
     assert Done([Path("s3://sets/out")], part="p").leaves_out({"url": "http://h/3.jpg"})
     other = spooled.records(1, start=9)
     assert_one_clear_line(run_filter(*args[:-2], lines=other), 2, "is not in it")
+
+
+def test_twins_of_a_part_at_an_address(bucket, spooled, tmp_path):
+    """Of two that write one part at once, where there is no lock, one does it; the other stops at the first
+    shard that is taken, and what it put there before does no harm."""
+    whole = tmp_path / "in"
+    whole.write_text("".join(f"http://h/{n}.jpg\n" for n in range(9)))
+    for part in "pq":
+        shaping = ("--format", "tar", "--folder-size", 3)
+        args = ("shard", "s3://sets/out", *shaping, "--part", part, "--input", whole)
+        # Files of the user: as in two spools, what one does away with is not the other's.
+        lines = spooled.records(9, spooled=False)
+        inputs = [lines, lines[::-1]]
+        with ThreadPoolExecutor() as pool:
+            twins = list(pool.map(lambda lines, args=args: run_filter(*args, lines=lines), inputs))
+        assert {twin.code for twin in twins} <= {0, 4}, [twin.err for twin in twins]
+        again = run_filter("shard", "-v", *args[1:], lines=[])
+        assert again.code == 0, again.err
+        assert "9 done before" in again.err
+        for number in range(3):
+            tar = bucket.cat(f"sets/out/{part}-{number:05d}.tar")
+            sidecar = bucket.cat(f"sets/out/__imgpipe__/{part}-{number:05d}.jsonl")
+            assert json.loads(sidecar.splitlines()[0])["sha256"] == hashlib.sha256(tar).hexdigest()
+    assert len(images(bucket)) == 18
+
+
+def test_a_sidecar_of_a_killed_run_is_replaced(bucket, tmp_path, monkeypatch):
+    """Where no shard comes beside it, its name is free again."""
+    monkeypatch.setattr("imgpipe.shard.remote_store._PATIENCE", 0.1)
+    monkeypatch.setattr("imgpipe.shard.remote_store._POLL", 0.01)
+    bucket.pipe("sets/out/__imgpipe__/p-00000.jsonl", b"left")
+    (tmp_path / "sidecar").write_bytes(b"ours")
+    (tmp_path / "shard").write_bytes(b"shard")
+    with RemoteStore("s3://sets/out", Layout("p")) as store:
+        store.commit((f"{tmp_path}/sidecar", "p-00000.jsonl"), (f"{tmp_path}/shard", "p-00000.tar"))
+    bucket.invalidate_cache()
+    assert bucket.cat("sets/out/__imgpipe__/p-00000.jsonl") == b"ours"
+    assert bucket.cat("sets/out/p-00000.tar") == b"shard"
 
 
 @pytest.mark.usefixtures("bucket")

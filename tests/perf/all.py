@@ -16,6 +16,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -31,32 +33,69 @@ import resize_quality
 import resize_speed
 import start_speed
 from figures import Figures, ratios, spread
-from turns import Row
+from turns import CommandFailed, Row
 
 GROUPS = (fetch_speed, resize_speed, resize_quality, pipe_speed, start_speed, memory_flat)
 HERE = Path(__file__).parent
 
+SCRIPTS = {"cluster-plan": HERE / "cluster_plan.py", "cluster-speed": HERE / "cluster_speed.py"}
+"""What is run as it stands, once; its text is kept."""
+
 
 def main() -> None:
     given = _arguments()
-    if not given.no_runs:
-        with lab.opened(given.work, lab.Sizes().scaled(given.scale), given.peer_python) as place:
-            figures = Figures(given.out, {**machine.described(given.peer_python), **place.described()})
-            for row in _chosen(place, given.rows):
-                _run(row, figures, row.turns or given.runs)
+    failed = [] if given.no_runs else _measure(given)
     told = json.loads(given.out.read_text())
-    chart.draw(told, given.chart)
-    print(readme_part.part(told, given.chart.name))
+    picture = given.chart or given.out.with_suffix(".svg")
+    if chart.drawn(told):
+        chart.draw(told, picture)
+    print(readme_part.part(told, picture.name))
     if given.readme:
-        readme_part.rewrite(given.readme, told, given.chart)
+        readme_part.rewrite(given.readme, told, picture)
+    if failed:
+        raise SystemExit(f"not measured: {', '.join(failed)}")
 
 
-def _chosen(place: lab.Lab, names: list[str]) -> list[Row]:
+def _measure(given: argparse.Namespace) -> list[str]:
+    """Measure what is chosen and not yet in the file; the names of what failed."""
+    failed = []
+    with lab.opened(given.work, lab.Sizes().scaled(given.scale), given.peer_python) as place:
+        figures = Figures(given.out, {**machine.described(given.peer_python), **place.described()})
+        rows, scripts = _chosen(place, given.rows)
+        for row in rows:
+            try:
+                _run(row, figures, row.turns or given.runs)
+            except CommandFailed as error:
+                print(f"{row.name}: {error}", flush=True)
+                failed.append(row.name)
+        failed += [name for name in scripts if not _tell(name, figures)]
+    return failed
+
+
+def _chosen(place: lab.Lab, names: list[str]) -> tuple[list[Row], list[str]]:
+    """The rows, and the names of the scripts, that begin so; all of them without a name."""
     rows = [row for group in GROUPS for row in group.rows(place)]
-    chosen = [row for row in rows if not names or row.name.startswith(tuple(names))]
-    if not chosen:
-        raise SystemExit(f"no such row; there are {', '.join(row.name for row in rows)}")
+    scripts = [name for name, path in SCRIPTS.items() if path.exists()]
+    begin = tuple(names or [""])
+    chosen = (
+        [row for row in rows if row.name.startswith(begin)],
+        [name for name in scripts if name.startswith(begin)],
+    )
+    if not any(chosen):
+        raise SystemExit(f"no such row; there are {', '.join([*(row.name for row in rows), *scripts])}")
     return chosen
+
+
+def _tell(name: str, figures: Figures) -> bool:
+    """Run a script, unless its text is there already; whether it is there now."""
+    if name not in figures.texts:
+        done = subprocess.run([sys.executable, SCRIPTS[name]], capture_output=True, text=True, check=False)
+        print(f"{name}: {done.returncode}\n{done.stdout}{done.stderr[-500:]}", flush=True)
+        if done.returncode:
+            return False
+        figures.texts[name] = done.stdout
+        figures.save()
+    return True
 
 
 def _run(row: Row, figures: Figures, turns: int) -> None:
@@ -90,10 +129,13 @@ def _arguments() -> argparse.Namespace:
         "--work", type=Path, default=work, metavar="DIR", help="where pictures are made and kept"
     )
     parser.add_argument("--readme", type=Path, metavar="FILE", help="put the figures into that README")
-    parser.add_argument("--chart", type=Path, default=HERE / "numbers.svg", metavar="FILE", help="draw them")
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="draw them there, not beside the figures")
     parser.add_argument("--no-runs", action="store_true", help="measure nothing, only draw and write")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        raise SystemExit("interrupted; the same command goes on from here") from None

@@ -42,6 +42,8 @@ class Figures:
         self._path = path
         self.setup = setup
         self.rows: dict[str, Entry] = {}
+        self.texts: dict[str, str] = {}
+        """What scripts printed that tell more than a row, by their names."""
         if path.exists():
             told = json.loads(path.read_text())
             # What was begun before midnight may go on after it.
@@ -51,6 +53,7 @@ class Figures:
                     f"{path} was measured with other {', '.join(changed)}: move it away, or name another file"
                 )
             self.rows = {entry["row"]: entry for entry in told["rows"]}
+            self.texts = told.get("texts", {})
 
     def entry(self, row: Row) -> Entry:
         """What is known of a row; a fresh entry where it is nothing, or was measured in another way."""
@@ -68,7 +71,8 @@ class Figures:
 
     def save(self) -> None:
         """Write the file, whole or not at all."""
-        told = {"setup": self.setup, "rows": [with_summary(entry) for entry in self.rows.values()]}
+        rows = [with_summary(entry) for entry in self.rows.values()]
+        told = {"setup": self.setup, "rows": rows, "texts": self.texts}
         partial = self._path.with_name(f".{self._path.name}.partial")
         partial.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
         os.replace(partial, self._path)

@@ -77,7 +77,9 @@ def _ours() -> dict[str, str]:
 def _theirs(peers: str) -> dict[str, str]:
     found = {}
     if peers:
-        told = subprocess.run([peers, "-c", VERSIONS, *THEIRS], capture_output=True, text=True, check=True)
+        told = subprocess.run([peers, "-c", VERSIONS, *THEIRS], capture_output=True, text=True, check=False)
+        if told.returncode or not told.stdout:
+            raise SystemExit(f"{peers} is no interpreter that has {' or '.join(THEIRS)}")
         found = dict(line.split() for line in told.stdout.splitlines())
     if shutil.which("curl"):
         told = subprocess.run(["curl", "--version"], capture_output=True, text=True, check=True)

@@ -11,7 +11,7 @@ from functools import partial
 
 from lab import HOSTS, Lab, host
 from shard_speed import records
-from turns import IMGPIPE, Bound, Measures, Row, into_fresh, shown, timed
+from turns import IMGPIPE, Bound, CommandFailed, Measures, Row, into_fresh, shown, timed
 
 FLAT = 1.10
 """What counts as flat: allocators and caches that fill up make a few hundredths."""
@@ -83,6 +83,6 @@ def _unlink(line: bytes) -> None:
     # As the next stage would; without it the disk would fill up.
     record = json.loads(line)
     if record["status"] != "ok":
-        raise SystemExit(f"a record failed: {record}")
+        raise CommandFailed(f"a record failed: {record}")
     with contextlib.suppress(FileNotFoundError):
         os.unlink(record["path"])

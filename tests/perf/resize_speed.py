@@ -14,7 +14,7 @@ from pathlib import Path
 
 import peers
 from lab import Lab
-from turns import IMGPIPE, Measures, Row, at_most, into_fresh, timed
+from turns import IMGPIPE, CommandFailed, Measures, Row, at_most, into_fresh, timed
 
 FAST = (IMGPIPE,)
 PLAIN = (
@@ -93,5 +93,5 @@ def resizer(lab: Lab, kind: str, listed: Path) -> Measures:
     whole = into_fresh(lab.out, lambda: timed(words, take=lines.append))
     told = json.loads(lines[-1])
     if told["failed"]:
-        raise SystemExit(f"img2dataset's resizer failed on {told['failed']} pictures")
+        raise CommandFailed(f"img2dataset's resizer failed on {told['failed']} pictures")
     return {"cpu": told["cpu"], "wall": told["wall"], "peak": whole["peak"]}

@@ -14,6 +14,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+
+class CommandFailed(Exception):  # noqa: N818 - it tells what happened
+    """A command that is measured did not do its work."""
+
+
 Measures = dict[str, float]
 """What one run took: `cpu` seconds of user and system time, `wall` seconds, `peak` bytes of the largest
 process; or `db`, where pictures are compared."""
@@ -99,6 +104,9 @@ def timed(
         stdin: What it reads.
         feed: Lines that it reads instead, made as it asks for them.
         take: Is given each line that it writes; without it they are dropped.
+
+    Raises:
+        CommandFailed: It ended with an error.
     """
     told, report = os.pipe()
     with open(told) as answer, open(stdin, "rb") as source, open(os.devnull, "wb") as sink:
@@ -119,7 +127,7 @@ def timed(
         found = json.loads(answer.read() or '{"code": "a signal"}')
     code = found.pop("code")
     if code:
-        raise SystemExit(f"{shown(words)} ended with {code}")
+        raise CommandFailed(f"{shown(words)} ended with {code}")
     return found
 
 

@@ -127,16 +127,18 @@ def _lines(noise: IO[bytes]) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-_THROWN: Final = re.compile(r"(?::\s+)?(?:\w+[.$])*\w*(?:Error|Exception|Exit|Failed)\b(?::\s*|$)")
+_THROWN: Final = re.compile(
+    r"(?::\s+|Caused by: )?(?:\w+[.$])*\w*(?:Error|Exception|Exit|Failed)\b(?::\s*|$)"
+)
 
 
 def reason(error: Exception) -> str:
     """What Spark says is wrong, on one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # Of a failed task it tells the whole story, with what Python said at the end of its traceback.
-    told = [line for line in lines if _THROWN.match(line)]
-    line = _THROWN.sub("", told[0], count=1) if told else "".join(lines[:1])
-    return safe(line or type(error).__name__, 400)
+    # Of a failed task it tells the whole story: what was thrown comes first, what caused that further down.
+    thrown = [line.removeprefix("Caused by: ") for line in lines if _THROWN.match(line)]
+    told = [_THROWN.sub("", line, count=1) for line in (thrown[:1] + thrown[-1:] if thrown else lines[:1])]
+    return safe(": ".join(dict.fromkeys(filter(None, told))) or type(error).__name__, 400)
 
 
 @contextlib.contextmanager

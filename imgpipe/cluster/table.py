@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from imgpipe.cluster.options import Columns, SparkOptions
 from imgpipe.cluster.rows import Row
 from imgpipe.cluster.session import as_process_errors
 from imgpipe.errors import Kind, RecordError, UsageError, safe
+from imgpipe.records import MAX_LINE
 
 _SEPARATORS: Final = ",;\t|"
 _CORRUPT: Final = "__imgpipe_corrupt__"
@@ -81,25 +83,34 @@ def _check_first(frame: Any, columns: Columns, path: str) -> None:
 
 
 def _delimited(spark: Any, path: str, form: str, columns: Columns) -> Table:
-    separator = "\t"
     first = spark.read.option("lineSep", "\n").text(path).take(1)
-    header = first[0][0] if first else ""
-    if form == "csv":
-        separator = next((sign for sign in _SEPARATORS if sign in header), ",")
+    if not first:
+        return _lines(spark, path, "txt", columns)
+    header = first[0][0].removeprefix("\ufeff").removesuffix("\r")
     if "://" in header:
         raise UsageError(
             f"{safe(path)} begins with a URL, not with a line that names its columns; "
             "--format txt takes one URL a line"
         )
+    separator = "\t" if form == "tsv" else next((sign for sign in _SEPARATORS if sign in header), ",")
     reader = spark.read.options(
-        header=True, sep=separator, quote='"', escape='"', multiLine=True, mode="PERMISSIVE", encoding="UTF-8"
+        header=True,
+        sep=separator,
+        quote='"',
+        escape='"',
+        multiLine=True,
+        # A quote that is never closed would take the rest of the file.
+        maxCharsPerColumn=MAX_LINE,
     )
     names = reader.csv(path).columns
     from pyspark.sql.types import StringType, StructField, StructType  # noqa: PLC0415 - an extra, and heavy
 
     schema = StructType([StructField(name, StringType()) for name in [*names, _CORRUPT]])
-    frame = reader.option("columnNameOfCorruptRecord", _CORRUPT).schema(schema).csv(path)
-    return _columns(frame, path, columns, null="")
+    # By default Spark goes by the place of a column alone, also where the header of a further file has
+    # another order. It cannot check names that it had to make up, for columns of one name or of none.
+    checked = names == next(csv.reader([header], delimiter=separator))
+    reader = reader.options(columnNameOfCorruptRecord=_CORRUPT, enforceSchema=not checked)
+    return _columns(reader.schema(schema).csv(path), path, columns, null="")
 
 
 def _columns(frame: Any, path: str, columns: Columns, null: str | None = None) -> Table:

@@ -166,6 +166,11 @@ def test_the_forms_of_a_table(tmp_path):
             writer.writeheader()
             writer.writerows(rows)
     (tmp_path / "t.txt").write_text("".join(row["URL"] + "\r\n" for row in rows) + "\n")
+    (tmp_path / "empty.csv").touch()
+    (tmp_path / "other.csv").mkdir()
+    (tmp_path / "other.csv/a.csv").write_text("url,x\nhttp://h/1,1\n")
+    (tmp_path / "other.csv/b.csv").write_text("x,url\n1,http://h/1\n")
+    (tmp_path / "quote.csv").write_text('url,x\nhttp://h/1,"' + "http://h/2,2\n" * 100_000)
     script = tmp_path / "lines.py"
     script.write_text(LINES)
     names = ["t.parquet", "t.jsonl", "t.csv", "t.tsv", "t.txt"]
@@ -179,7 +184,13 @@ def test_the_forms_of_a_table(tmp_path):
     )
     assert found.returncode == 0, found.stderr
 
-    for name, line in zip(names, found.stdout.splitlines(), strict=True):
+    lines = found.stdout.splitlines()
+    empty, other, quote = lines[len(names) :]
+    assert empty == "[]"
+    assert "b.csv" in other
+    assert "CSV header does not conform" in other
+    assert "MALFORMED_CSV_RECORD" in quote
+    for name, line in zip(names, lines, strict=False):
         read = run_filter("read", "--columns=a.b" if name != "t.txt" else "-q", tmp_path / name)
         expected = [without_seq(record) for record in read.records]
         parts = json.loads(line)
@@ -202,7 +213,7 @@ import json, subprocess, sys
 from functools import partial
 from imgpipe.cluster import pipe, rows
 from imgpipe.cluster.options import Columns, Job, SparkOptions
-from imgpipe.cluster.session import session
+from imgpipe.cluster.session import reason, session
 from imgpipe.cluster.table import open_table
 job = Job(out="/out")
 with session(SparkOptions(input="", job=job, master="local[2]")) as spark:
@@ -216,6 +227,11 @@ with session(SparkOptions(input="", job=job, master="local[2]")) as spark:
             read = subprocess.run(pipe.reading(columns, sys.executable), input=text.encode(), stdout=subprocess.PIPE, check=True)
             parts[number] = list(map(json.loads, read.stdout.splitlines()))
         print(json.dumps(parts))
+    for name in ("empty.csv", "other.csv", "quote.csv"):
+        try:
+            print(open_table(spark, SparkOptions(input=name, job=job)).rows.collect())
+        except Exception as error:
+            print(reason(error))
 """
 
 

@@ -48,6 +48,7 @@ def test_what_the_user_sets_wins():
         ("[PATH_NOT_FOUND] Path does not exist: file:/x. SQLSTATE: 42K03", "[PATH_NOT_FOUND] Path does not exist: file:/x. SQLSTATE: 42K03"),
         ("An error occurred while calling o.x.\n: org.apache.spark.SparkException: no master\n\tat a.b(C.java:1)", "no master"),
         ("Traceback:\n  File x\nimgpipe.errors.ProcessError: shard\x1b exited\n", "shard\\x1b exited"),
+        (": a.SparkException: [X] reading a.csv.\n\tat b(C.java:1)\nCaused by: a.E.FooException: other header\n\tat d", "[X] reading a.csv.: other header"),
         ("", "ValueError"),
     ],
 )  # fmt: skip

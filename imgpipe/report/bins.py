@@ -53,7 +53,7 @@ class Histogram:
         """Neighbouring bins with their counts, empty ones too, from the first value to the last.
 
         Args:
-            most: Bars at the most; bins are put together until they are so few.
+            most: Bars at the most, at least 12; bins are put together until they are so few.
 
         Returns:
             From, to (the values) and how many are between.
@@ -61,7 +61,7 @@ class Histogram:
         if not self._bins:
             return []
         first, last = min(self._bins), max(self._bins)
-        merged = next(m for m in (2, 4, 8, 16, 24, 48, 96, 1 << 20) if last // m - first // m < most)
+        merged = next(m for m in (2, 4, 8, 16, 24, 48, 96) if last // m - first // m < most)
         counts = dict.fromkeys(range(first // merged, last // merged + 1), 0)
         for place, count in self._bins.items():
             counts[place // merged] += count

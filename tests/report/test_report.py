@@ -106,6 +106,49 @@ def test_an_image_that_is_gone_or_broken_keeps_its_tile(placed):
         assert why in page.text
 
 
+def test_an_image_that_its_shard_does_not_hold_keeps_its_tile(placed):
+    """A row about another image, and a shard that is gone, cost their pictures only."""
+    for form in ("tar", "parquet"):
+        out = placed(form)
+        rows = [
+            {"file_name": "999999999.jpg", "shard": f"00000.{form}"},
+            {"file_name": "000000000.jpg", "shard": f"00009.{form}"},
+            {"file_name": "000000001.jpg", "shard": f"00000.{form}"},
+        ]
+
+        page = page_of("--root", out, lines=rows)
+
+        assert pictures_of(page) == 1
+        assert "it is not in its shard" in page.text
+        assert "its shard cannot be read" in page.text
+
+
+def test_a_huge_file_is_named_only(tmp_path):
+    """Nobody waits for gigabytes to be read for a tile."""
+    path = tmp_path / "huge.jpg"
+    with open(path, "wb") as file:
+        file.write(picture())
+        file.truncate(65 << 20)
+
+    page = page_of(lines=[{"path": str(path)}])
+
+    assert "its file is too large to look at" in page.text
+
+
+def test_a_log_of_several_stages_counts_once(resized, tmp_path):
+    """Lines of the first stage of the pipe make the axis; what is no line of a log is passed over."""
+    lines, folder = resized
+    log = tmp_path / "both.log"
+    fetched = (folder / "fetch.log").read_text()
+    log.write_text(
+        "# a note\n" + fetched.replace(" fetch ", " resize ") + fetched + "2026-99-99T00:00:00Z fetch ok x\n"
+    )
+
+    page = page_of("--log", log, stdin=b"".join(lines))
+
+    assert "when records left fetch, by its log" in page.text
+
+
 def test_a_broken_shard_leaves_the_rest_of_the_page(placed):
     """A tar that was cut and a table that is none cost their pictures only."""
     for form in ("tar", "parquet"):

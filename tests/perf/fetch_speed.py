@@ -57,7 +57,8 @@ def _row(
         ours=lambda: into_fresh(lab.out, lambda: timed(ours, stdin=urls)),
         theirs=lambda: into_fresh(lab.out, lambda: timed(theirs, stdin=urls)),
         command=shown(ours, out=lab.out) + " < URLS",
-        against_command=shown(theirs, urls=urls, out=lab.out, lists=lab.folder / "lists"),
+        against_command=shown(theirs, urls=urls, out=lab.out, lists=lab.folder / "lists")
+        + (" < URLS" if theirs[0] == IMGPIPE else ""),
         each=lab.sizes.urls,
         bounds=at_most(cpu=goal),
         rival=theirs[0] != IMGPIPE,

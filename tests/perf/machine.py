@@ -41,7 +41,7 @@ def described(peers: str) -> dict[str, Any]:
             "cpu": _cpu(),
             "cores": os.cpu_count(),
             "memory_gb": round(memory / 1e9),
-            "system": f"{platform.system()} {platform.release()}",
+            "system": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         },
         "versions": {**_ours(), **_theirs(peers)},
         "source": _source(),

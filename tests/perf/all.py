@@ -46,10 +46,10 @@ def main() -> None:
     given = _arguments()
     failed = [] if given.no_runs else _measure(given)
     told = json.loads(given.out.read_text())
-    picture = given.chart or given.out.with_suffix(".svg")
-    if chart.drawn(told):
+    picture = (given.chart or given.out.with_suffix(".svg")) if chart.drawn(told) else None
+    if picture:
         chart.draw(told, picture)
-    print(readme_part.part(told, picture.name))
+    print(readme_part.part(told, picture.name if picture else ""))
     if given.readme:
         readme_part.rewrite(given.readme, told, picture)
     if failed:

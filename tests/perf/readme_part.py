@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,12 @@ def part(told: dict[str, Any], chart: str) -> str:
 
     Args:
         told: The figures, as their file has them.
-        chart: Where the chart is, from the README.
+        chart: Where the chart is, from the README; empty where there is none.
     """
     rows = [entry for entry in told["rows"] if entry["runs"]]
     compared = [entry for entry in rows if "wall" in entry and not _is_memory(entry)]
-    blocks = [_setup(told["setup"]), f"![Each row's ratio to its peer]({chart})", _ratios(compared)]
+    picture = f"![Each row's ratio to its peer]({chart})" if chart else ""
+    blocks = [_setup(told["setup"]), picture, _ratios(compared)]
     blocks += [_quality(entry) for entry in rows if "db" in entry]
     memory = [entry for entry in rows if _is_memory(entry)]
     blocks += [_memory(memory)] if memory else []
@@ -115,11 +117,10 @@ def _short(rows: list[Entry]) -> str:
     return text + (f"Not as good as was aimed at: {', '.join(missed)}." if missed else "Every goal is met.")
 
 
-def rewrite(readme: Path, told: dict[str, Any], chart: Path) -> None:
-    """Put the figures into a README, in place."""
-    # From the README's folder, with slashes.
-    here = readme.resolve().parent
-    where = (
-        chart.resolve().relative_to(here).as_posix() if chart.resolve().is_relative_to(here) else chart.name
-    )
+def rewrite(readme: Path, told: dict[str, Any], chart: Path | None) -> None:
+    """Put the figures into a README, in place, with the chart, if there is one."""
+    here, where = readme.resolve().parent, ""
+    if chart is not None:
+        # From the README's folder, with slashes.
+        where = Path(os.path.relpath(chart.resolve(), here)).as_posix()
     readme.write_text(replaced(readme.read_text(), part(told, where)))

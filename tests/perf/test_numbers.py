@@ -113,6 +113,7 @@ def test_the_tables_tell_each_row_and_what_falls_short(some):
     )
     met = readme_part.part(told(entry("fetch-good", [turn(1, 2)], ("cpu", "ratio", 1))), "a.svg")
     assert met.endswith("Every goal is met.")
+    assert "![" not in readme_part.part(some, "")
 
 
 def test_rivals_alone_are_drawn(some):

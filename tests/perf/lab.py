@@ -26,7 +26,7 @@ class Sizes:
 
     pictures: int = 2000
     """Different pictures."""
-    urls: int = 10_000
+    urls: int = 8_000
     """Downloads of a turn."""
     piped: int = 4_000
     """Downloads of a turn of the whole pipe."""

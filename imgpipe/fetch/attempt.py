@@ -109,7 +109,10 @@ class Attempt:
                 for decoded in decoder.decode(piece):
                     sink.write(decoded)
                 if watched and received > options.min_speed * SPEED_GRACE:
-                    scope.deadline = min(last, started + received / options.min_speed)
+                    nearer = started + received / options.min_speed
+                    scope.deadline = min(last, nearer)
+                    # Setting it costs as much as a small piece; from here on nothing can be drawn nearer.
+                    watched = nearer < last
             decoder.end()
             if expected is not None and sink.digest(expected[0]) != expected[1]:
                 raise RecordError(

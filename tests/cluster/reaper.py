@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 WHOLE = "the whole job"
 
 
-def _words(pid: str | int) -> list[str]:
+def words(pid: str | int) -> list[str]:
+    """The command line of a process; empty where it has ended."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             return file.read().decode(errors="replace").split("\0")
@@ -22,7 +23,8 @@ def _words(pid: str | int) -> list[str]:
         return []
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """Its children; none where it has ended."""
     try:
         with open(f"/proc/{pid}/task/{pid}/children") as file:
             return [int(child) for child in file.read().split()]
@@ -31,7 +33,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _tree(pid: int) -> list[int]:
-    return [pid, *(other for child in _children(pid) for other in _tree(child))]
+    return [pid, *(other for child in children(pid) for other in _tree(child))]
 
 
 @dataclass
@@ -64,7 +66,7 @@ class Reaper:
         due: dict[int, tuple[float, str]] = {}
         while not ended.wait(0.01):
             for pid, name in self._jobs():
-                if pid not in due and name not in self.killed and len(_children(pid)) >= 3:
+                if pid not in due and name not in self.killed and len(children(pid)) >= 3:
                     due[pid] = (time.monotonic() + chance.uniform(*self.seconds), name)
             for pid, (moment, name) in list(due.items()):
                 if time.monotonic() >= moment:
@@ -75,14 +77,14 @@ class Reaper:
     def _jobs(self) -> Iterator[tuple[int, str]]:
         for entry in os.listdir("/proc"):
             if entry.isdigit():
-                words = _words(entry)
+                line = words(entry)
                 # `bash ./part.sh FILE`, and not the shells in between that engines wrap around it.
-                if len(words) > 2 and words[1].endswith(".sh") and words[2] in self.victims:
-                    yield int(entry), words[2]
+                if len(line) > 2 and line[1].endswith(".sh") and line[2] in self.victims:
+                    yield int(entry), line[2]
 
     def _kill(self, pid: int, what: str) -> bool:
         tree = _tree(pid)
-        doomed = [process for process in tree if what in (WHOLE, *_words(process))]
+        doomed = [process for process in tree if what in (WHOLE, *words(process))]
         for process in doomed:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
 
 import pytest
+from cluster.loopback import wait_until
 from cluster.places import Place, tree_of
-from cluster.reaper import Reaper
+from cluster.reaper import Reaper, children, words
 
 pytestmark = pytest.mark.skipif(shutil.which("parallel") is None, reason="GNU parallel is not installed")
 
@@ -39,9 +43,29 @@ def test_half_of_the_jobs_killed(place, plain):
     before = tree_of(place.out)
     assert place.run("parallel.sh").code == 0
     assert len(joblog(place, "parallel.log")) == place.parts + len(killed)
-    (place.folder / "parallel.log").unlink()
-    assert place.run("parallel.sh").code == 0
     assert tree_of(place.out) == before
+
+
+def test_the_engine_itself_is_killed(place, plain):
+    """Its jobs live on and hold their parts; started again, it comes to the same end."""
+    assert place.run("parts.sh").code == 0
+    with subprocess.Popen(
+        ["./parallel.sh"],
+        cwd=place.folder,
+        env=place.environment,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as script:
+        wait_until(lambda: any((place.out / "__imgpipe__").glob("*.lock")), "the first part")
+        (engine,) = (
+            child
+            for child in children(script.pid)
+            if any(word.endswith("/parallel") for word in words(child))
+        )
+        os.kill(engine, signal.SIGKILL)
+    codes = [place.run("parallel.sh").code]
+    wait_until(lambda: codes[-1] == 0 or codes.append(place.run("parallel.sh").code), "the end", 60)
+    place.assert_complete(plain)
 
 
 def test_parts_of_a_plain_list_by_split_and_xargs(place, plain):

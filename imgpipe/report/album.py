@@ -24,7 +24,10 @@ _FIELDS: Final = 40
 _NAME: Final = 60
 _CAPTION: Final = 160
 
-_NOT_SHOWN: Final = frozenset({"", None, "{}"})
+_ZERO_IF_UNKNOWN: Final = frozenset(
+    {"width", "height", "original_width", "original_height", "http_status", "attempts", "seconds"}
+)
+"""Columns of a placed row that are 0 where nothing is known: rows have constant types."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +71,8 @@ def placed(facts: Facts) -> list[Entry]:
 
 def failed(facts: Facts, start: int) -> list[Entry]:
     """Sampled failed records, of each kind some, numbered from `start`."""
-    chosen = list(_in_turn([cause.rows.kept for cause in facts.causes.values()], _FAILED_ROWS))
-    order = {kind: number for number, kind in enumerate(facts.causes)}
-    chosen.sort(key=lambda row: order.get(str(row.get("error")), -1))
+    causes = sorted(facts.causes.values(), key=lambda cause: -cause.count)
+    chosen = _in_turn([cause.rows.kept for cause in causes], _FAILED_ROWS)
     return [_entry(start + number, row, None, "") for number, row in enumerate(chosen)]
 
 
@@ -117,8 +119,12 @@ def _title(row: Record) -> str:
 def _fields(row: Record) -> Iterator[tuple[str, str]]:
     left = _CHARACTERS
     for name, value in list(row.items())[:_FIELDS]:
-        if left <= 0 or (isinstance(value, (str, type(None))) and value in _NOT_SHOWN):
+        if left <= 0 or _tells_nothing(name, value):
             continue
         shown = text.shown(value, min(400, left))
         left -= len(shown) + len(name[:_NAME])
         yield text.visible(str(name), _NAME), shown
+
+
+def _tells_nothing(name: str, value: Any) -> bool:
+    return value is None or value in ("", "{}") or (name in _ZERO_IF_UNKNOWN and value == 0)

@@ -62,7 +62,7 @@ def of(gathered: Gathered, options: ReportOptions, now: float, version: str) -> 
 
 def _name(options: ReportOptions) -> str:
     if options.out is None:
-        return "records on standard input"
+        return "Records on standard input"
     return text.visible(os.path.basename(os.path.abspath(options.out)) or options.out, 120)
 
 
@@ -101,7 +101,8 @@ def _notes(gathered: Gathered) -> list[str]:
             "counts as failed before until it ends."
         )
     if facts.failed * 2 > facts.total:
-        found.append("Most records failed.")
+        kind = max(facts.causes, key=lambda kind: facts.causes[kind].count)
+        found.append(f"Most records failed; the commonest kind is {kind}.")
     return found
 
 

@@ -84,20 +84,26 @@ def _target(options: ReportOptions) -> str | None:
         if os.isatty(1):
             raise UsageError("the page would fill the terminal: name a file with -o, or redirect the output")
         return None
-    if options.output is not None:
-        return _checked(options.output)
-    if options.out is not None and address_of(options.out) is not None:
+    if options.output is not None or options.out is None:
+        return _checked(str(options.output))
+    if address_of(options.out) is not None:
         raise UsageError("the page cannot be put beside a data set at an address: name a file with -o")
-    return f"{options.out}/{HIDDEN}/{PAGE}"
+    hidden = f"{options.out}/{HIDDEN}"
+    if os.path.isdir(options.out) and not os.path.isdir(hidden):
+        raise UsageError(f"{options.out} has no folder {HIDDEN} for the page: name a file with -o")
+    # Whether OUT is there at all is seen when it is read.
+    return _checked(f"{hidden}/{PAGE}") if os.path.isdir(hidden) else f"{hidden}/{PAGE}"
 
 
 def _checked(target: str) -> str:
     """The path, if a page can be put there: known before a million rows are read."""
     folder = os.path.dirname(os.path.realpath(target))
     if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(f"cannot write {target}: its folder does not exist or may not be written to")
+        raise OutputError(
+            f"cannot write {target}: its folder is missing or may not be written to; -o names another"
+        )
     if os.path.exists(target) and not stat.S_ISREG(os.stat(target).st_mode):
-        raise OutputError(f"cannot write {target}: it is no regular file")
+        raise OutputError(f"cannot write {target}: it is no regular file; -o names another")
     return target
 
 
@@ -114,12 +120,10 @@ def _gather(options: ReportOptions, stop: Stop, tally: Tally) -> Gathered:
         rows = data_set.rows()
         if data_set.is_here and options.log is None:
             clock = times.FileTimes(options.out, timeline)
-            axis = (
-                "when their files were written"
-                if data_set.form == "files"
-                else "when their shards were finished"
-            )
     _count(rows, facts, tally, stop, clock)
+    if clock is not None:
+        clock.finish()
+        axis = clock.axis
     return Gathered(facts, timeline, axis, data_set, data_set is not None and data_set.is_growing())
 
 
@@ -138,8 +142,6 @@ def _count(rows: Rows, facts: Facts, tally: Tally, stop: Stop, clock: times.File
             clock.note(row, place)
         if stop.requested:
             return
-    if clock is not None:
-        clock.finish()
 
 
 def _page(gathered: Gathered, options: ReportOptions) -> bytes:
@@ -158,7 +160,7 @@ def _write(target: str, page: bytes) -> None:
         os.replace(temporary, os.path.realpath(target))
     except OSError as error:
         files.unlink_quietly(temporary)
-        raise OutputError(f"cannot write {target}: {error.strerror}; -o FILE puts it elsewhere") from error
+        raise OutputError(f"cannot write {target}: {error.strerror}; -o names another place") from error
     except BaseException:
         files.unlink_quietly(temporary)
         raise

@@ -98,7 +98,7 @@ def scaled(value: float, unit: str) -> str:
 def three(value: float) -> str:
     """About three digits, without zeros that say nothing."""
     if value >= 100 or value == 0:
-        return f"{value:.0f}"
+        return f"{value:,.0f}"
     digits = 2 - math.floor(math.log10(value))
     return f"{value:.{min(6, max(0, digits))}f}".rstrip("0").rstrip(".")
 

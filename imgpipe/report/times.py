@@ -40,6 +40,15 @@ class FileTimes:
         self._place: Place | None = None
         self._images = self._size = 0
         self._every = 1
+        self._in_shards = False
+
+    @property
+    def axis(self) -> str:
+        """What the times are, in words."""
+        if self._in_shards:
+            return "by the ends of the shards, the images of each spread evenly from the end of the one before it"
+        more = f" (of one image in {self._every})" if self._every > 1 else ""
+        return f"when the files of the images were written{more}"
 
     def note(self, row: Record, place: Place) -> None:
         """Take note of a row; rows of one list come one after the other."""
@@ -63,6 +72,7 @@ class FileTimes:
         self._place, self._images, self._size = None, 0, 0
         if place is None or not images or place.holder is Holder.FOLDER:
             return
+        self._in_shards = True
         end = _mtime(place.path)
         if end is None:
             return

@@ -104,8 +104,9 @@ def tiles(facts: Facts) -> list[Tile]:
                 more=f"95 % within {slow}",
             )
         )
-    if len(facts.hosts):
-        number = text.number(len(facts.hosts))
+    hosts = len(facts.hosts) - bool(facts.hosts.get(NO_HOST))
+    if hosts:
+        number = text.number(hosts)
         exact = facts.hosts.is_exact
         found.append(Tile(name="Hosts", value=number if exact else f"> {number}", more=_busiest(facts)))
     tried = sum(facts.attempts.values())

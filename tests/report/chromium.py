@@ -181,6 +181,15 @@ class Chromium:
             self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
         self.settle()
 
+    def until(self, script: str, expected) -> None:
+        """Until an expression has this value; a hundred frames are enough for what follows from an event."""
+        for _ in range(100):
+            found = self.run(script)
+            if found == expected:
+                return
+            self.settle()
+        raise AssertionError(f"{script} stays {found!r}, never {expected!r}")
+
     def settle(self) -> None:
         """Until the page has drawn what was asked for."""
         self.run("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")

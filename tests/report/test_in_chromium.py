@@ -118,7 +118,7 @@ def test_it_is_shown_without_a_complaint_or_a_request(browser, page):
     assert [url for url in browser.requests if not url.startswith("data:")] == [page]
     assert browser.run("[...document.images].every((image) => image.naturalWidth > 0)")
     assert shown(browser, "svg.chart") == 3
-    assert browser.run("document.title") == "records on standard input: imgpipe report"
+    assert browser.run("document.title") == "Records on standard input: imgpipe report"
 
 
 def test_hostile_text_is_text(browser):
@@ -259,20 +259,16 @@ def test_arrows_go_through_the_records(browser):
 def test_it_follows_the_system_until_somebody_chooses(browser, scheme):
     """Light and dark are the system's; the button turns it round, and its name says to what."""
     other = {"light": "dark", "dark": "light"}[scheme]
+    is_light = "parseInt(getComputedStyle(document.body).backgroundColor.slice(4)) > 128"
+    name = "document.getElementById('theme-name').textContent.toLowerCase()"
     browser.prefer(scheme)
-    browser.settle()
-    brightness = "parseInt(getComputedStyle(document.body).backgroundColor.slice(4))"
-    assert (browser.run(brightness) > 128) == (scheme == "light")
-    assert focused_name(browser) == other
+    browser.until(is_light, scheme == "light")
+    browser.until(name, other)
 
-    browser.click("#theme")
-    assert (browser.run(brightness) > 128) == (scheme == "dark")
-    assert focused_name(browser) == scheme
-    browser.click("#theme")
-
-
-def focused_name(browser) -> str:
-    return browser.run("document.getElementById('theme-name').textContent").lower()
+    for wanted, next_one in ((other, scheme), (scheme, other)):
+        browser.click("#theme")
+        browser.until(is_light, wanted == "light")
+        browser.until(name, next_one)
 
 
 @pytest.mark.parametrize("width", [320, 360, 768])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -216,9 +217,9 @@ def test_times_of_files_make_the_axis(placed):
 
     page = page_of(out)
 
-    assert "when their files were written" in page.text
+    assert "when the files of the images were written" in page.text
     assert "2023-11-14 22:13" in page.text
-    assert "12 images" in page.text or "images/s on average over 1" in page.text
+    assert "in steps of 1 min" in page.text
 
 
 def test_the_images_of_a_shard_are_spread_over_its_time(placed):
@@ -230,7 +231,7 @@ def test_the_images_of_a_shard_are_spread_over_its_time(placed):
 
     page = page_of(out)
 
-    assert "when their shards were finished" in page.text
+    assert "by the ends of the shards" in page.text
     assert "0.0667 images/s on average over 3 min" in page.text
 
 
@@ -290,6 +291,16 @@ def test_a_folder_that_may_not_be_written_to_names_the_way_out(placed):
 
     assert_one_clear_line(run_filter("report", out), 4, "cannot write", "-o")
     assert not [path for path in hidden.iterdir() if path.name.startswith(".imgpipe")]
+
+
+def test_a_set_without_our_folder_needs_a_name(placed):
+    """A data set that another program copied without what is hidden is told of, and nothing is put into it."""
+    out = placed("files")
+    shutil.rmtree(out / "__imgpipe__")
+
+    assert_one_clear_line(run_filter("report", out), 2, "-o")
+    assert "12 of 12 records placed" in page_of(out).text
+    assert not (out / "__imgpipe__").exists()
 
 
 def test_a_full_disk_is_one_clear_line(resized):

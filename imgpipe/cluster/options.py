@@ -41,6 +41,8 @@ class Job:
     """The commands of the pipe, `imgpipe` left out, and without what a part adds."""
     columns: Columns = Columns()
     """Which columns become which fields."""
+    plain: bool = False
+    """Whether the rows are records already, so that nothing has to be renamed."""
     attempts: int = 4
     """How often a part is tried before it is given up; at least 1."""
     wait: float = 3600.0

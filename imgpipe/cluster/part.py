@@ -71,10 +71,12 @@ def _run(name: str, rows: Iterable[str], job: Job, folder: str, guard: chain.Gua
 
     # The whole input stands before the pipe starts: one that is cut short, because whoever hands the
     # rows over has died, must not look like a complete one.
-    with open(f"{folder}/rows", "w+b") as raw, open(part.input, "wb") as lines:
-        raw.writelines(row.encode("utf-8", "surrogatepass") + b"\n" for row in rows)
-        raw.seek(0)
-        through([pipe.reading(job.columns, part.python)], raw, lines)
-    os.unlink(f"{folder}/rows")
+    raw = part.input if job.plain else f"{folder}/rows"
+    with open(raw, "wb") as file:
+        file.writelines(row.encode("utf-8", "surrogatepass") + b"\n" for row in rows)
+    if not job.plain:
+        with open(raw, "rb") as source, open(part.input, "wb") as lines:
+            through([pipe.reading(job.columns, part.python)], source, lines)
+        os.unlink(raw)
     with open(part.input, "rb") as source:
         through(pipe.complete(job, part), source, subprocess.DEVNULL)

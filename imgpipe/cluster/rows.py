@@ -63,6 +63,11 @@ def is_wanted(name: str, columns: Columns) -> bool:
     return name in named or name in LOCAL or any(name in usual_names for usual_names in USUAL.values())
 
 
+def is_plain(names: Sequence[str], columns: Columns) -> bool:
+    """Whether rows with these columns are records as `imgpipe read` would write them."""
+    return columns == Columns() and all(usual(role, names) in (None, role) for role in USUAL)
+
+
 def _listed(names: Sequence[str]) -> str:
     more = len(names) - _NAMED
     return ", ".join(safe(name, 80) for name in names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

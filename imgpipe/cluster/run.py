@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any, Final
 from imgpipe.cluster import rows, summary
 from imgpipe.cluster.options import ROWS_A_PART, SparkOptions
 from imgpipe.cluster.session import as_process_errors, session
-from imgpipe.cluster.summary import Summary
+from imgpipe.cluster.summary import Plan, Summary
 from imgpipe.cluster.table import Table, open_table
 from imgpipe.cluster.task import run_task
 from imgpipe.errors import UsageError, safe
@@ -23,20 +24,22 @@ def run(options: SparkOptions) -> Summary:
     """Run the pipe once a part on Spark, and leave a summary in OUT.
 
     Raises:
-        UsageError: Spark does not start, INPUT cannot be read, or OUT was made in another number of parts.
+        UsageError: Spark does not start, INPUT cannot be read, or OUT was made in other parts.
         ProcessError: Spark gave up.
     """
     started = time.monotonic()
-    before = summary.parts_before(options.job.out)
-    if before is not None and options.parts not in (None, before):
+    before = summary.plan_before(options.job.out)
+    if before is not None and before != Plan(options.parts or before.parts, options.part_by):
         raise UsageError(
-            f"{safe(options.job.out)} was made in {before} parts; --parts {before} goes on with it"
+            f"{safe(options.job.out)} was made in {before.parts} parts by {before.part_by}; "
+            f"--parts {before.parts} --part-by {before.part_by} goes on with it"
         )
     with session(options) as spark:
         ready = time.monotonic()
         table = open_table(spark, options)
         with as_process_errors("Spark gave up; the same command again goes on"):
-            parts = options.parts or before or _enough(table)
+            parts = before.parts if before is not None else options.parts or _enough(table)
+            summary.write_plan(options.job.out, Plan(parts, options.part_by))
             results = _parted(table, parts, options).collect()
         found = Summary(
             input=options.input,
@@ -57,7 +60,8 @@ def _enough(table: Table) -> int:
 def _parted(table: Table, parts: int, options: SparkOptions) -> Any:
     """What the parts come to, as Spark works it out: a part a partition, each a task of one stage."""
     lines = table.rows.mapPartitions(partial(rows.parted, parts=parts, by=options.part_by))
-    return lines.partitionBy(parts, _itself).mapPartitionsWithIndex(partial(run_task, options.job))
+    job = dataclasses.replace(options.job, plain=table.plain)
+    return lines.partitionBy(parts, _itself).mapPartitionsWithIndex(partial(run_task, job))
 
 
 def _itself(number: int) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
+import signal
 import sys
 import tempfile
 import warnings
@@ -61,6 +63,8 @@ def session(options: SparkOptions) -> Iterator[Any]:
     if not options.verbose:
         # About other libraries that pyspark finds.
         warnings.filterwarnings("ignore", module=r"pyspark\b")
+        # What py4j logs when it is interrupted.
+        logging.disable()
     try:
         from pyspark import SparkConf, SparkContext  # noqa: PLC0415 - an extra, and heavy
         from pyspark.java_gateway import launch_gateway  # noqa: PLC0415 - as above
@@ -71,6 +75,7 @@ def session(options: SparkOptions) -> Iterator[Any]:
         ) from None
     # The executors run the same Python unless somebody says otherwise: theirs must be of our release.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    before = signal.getsignal(signal.SIGINT)
     with _noise(options) as noise, _as_usage_errors(noise):
         gateway = launch_gateway(None, {} if noise is None else {"stdout": noise, "stderr": noise})
         SparkContext._ensure_initialized(gateway=gateway)  # noqa: SLF001 - what its own shell calls
@@ -80,6 +85,8 @@ def session(options: SparkOptions) -> Iterator[Any]:
         if not options.verbose:
             context.setLogLevel("OFF")
         found = SparkSession(context)
+    # PySpark would cancel its jobs by the very connection that an interrupt found at work.
+    signal.signal(signal.SIGINT, before)
     try:
         yield found
     finally:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from imgpipe import __version__, console, files, records
 from imgpipe.cluster.marker import PartResult
-from imgpipe.errors import ImgpipeError, RecordError, safe
+from imgpipe.errors import ImgpipeError, safe
 from imgpipe.layout import HIDDEN
 from imgpipe.remote import Remote, address_of
 
@@ -94,11 +94,24 @@ class Summary:
             yield "imgpipe spark: the same command again goes on with the parts that failed"
 
 
-def parts_before(out: str) -> int | None:
-    """Into how many parts an earlier run cut its input for this OUT; None where there was none."""
-    with contextlib.suppress(ImgpipeError, OSError, RecordError):
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the input of an OUT is cut into parts; it holds for all runs over that OUT.
+
+    Attributes:
+        parts: How many parts.
+        part_by: What decides the part of a record.
+    """
+
+    parts: int
+    part_by: str
+
+
+def plan_before(out: str) -> Plan | None:
+    """The plan of an earlier run, also of one that did not end; None where there was none."""
+    with contextlib.suppress(ImgpipeError, OSError, KeyError, TypeError, ValueError):
         found = records.parse(_read(out), "")
-        return found["parts"] if isinstance(found.get("parts"), int) else None
+        return Plan(int(found["parts"]), str(found["part_by"]))
     return None
 
 
@@ -111,9 +124,18 @@ def _read(out: str) -> bytes:
         return file.read(records.MAX_LINE).strip()
 
 
+def write_plan(out: str, plan: Plan) -> None:
+    """Leave the plan in OUT before the first part is begun."""
+    _write(out, records.dump({"parts": plan.parts, "part_by": plan.part_by}))
+
+
 def write(out: str, summary: Summary) -> None:
-    """Leave the summary in OUT, complete or as it was; where this machine cannot, say so."""
-    line = records.dump(summary.as_object())
+    """Leave the summary in OUT, complete or as it was."""
+    _write(out, records.dump(summary.as_object()))
+
+
+def _write(out: str, line: bytes) -> None:
+    """Where this machine cannot write to OUT, though the executors may, say so."""
     try:
         address = address_of(out)
         if address is not None:
@@ -128,7 +150,7 @@ def write(out: str, summary: Summary) -> None:
                 local.write(line)
             os.replace(temporary, os.path.join(hidden, NAME))
     except (OSError, ImgpipeError) as error:
-        console.complain(f"the summary is not in {safe(out)}: {error}")
+        console.complain(f"{NAME} is not in {safe(out)}: {error}")
 
 
 def tell(summary: Summary) -> None:

@@ -27,10 +27,12 @@ class Table:
     Attributes:
         frame: What is counted.
         rows: An RDD of `Row`.
+        plain: Whether their lines are records already (see `Job`).
     """
 
     frame: Any
     rows: Any
+    plain: bool
 
 
 def open_table(spark: Any, options: SparkOptions) -> Table:
@@ -66,7 +68,7 @@ def _lines(spark: Any, path: str, form: str, columns: Columns) -> Table:
     turn = rows.Txt() if form == "txt" else rows.Jsonl(columns)
     if form == "jsonl":
         _check_first(frame, columns, path)
-    return Table(frame, frame.rdd.mapPartitions(partial(_turned, turn)))
+    return Table(frame, frame.rdd.mapPartitions(partial(_turned, turn)), form == "txt")
 
 
 def _turned(turn: rows.Txt | rows.Jsonl, found: Iterable[Sequence[str]]) -> Iterator[Row]:
@@ -125,7 +127,8 @@ def _columns(frame: Any, path: str, columns: Columns, null: str | None = None) -
     from pyspark.sql import functions as F  # noqa: N812, PLC0415 - its usual name; an extra, and heavy
 
     fields = [field for field in frame.schema.fields if field.name != _CORRUPT]
-    url = rows.url_column([field.name for field in fields], columns, safe(path))
+    names = [field.name for field in fields]
+    url = rows.url_column(names, columns, safe(path))
     text = F.lit(None).cast("string")
     values = [
         _plain(F, field, null).alias(field.name) for field in fields if rows.is_wanted(field.name, columns)
@@ -135,7 +138,7 @@ def _columns(frame: Any, path: str, columns: Columns, null: str | None = None) -
         F.to_json(F.struct(*values), {"ignoreNullFields": "false"}),
         _named(F, _CORRUPT) if _CORRUPT in frame.columns else text,
     )
-    return Table(frame, picked.rdd.mapPartitions(_picked))
+    return Table(frame, picked.rdd.mapPartitions(_picked), rows.is_plain(names, columns))
 
 
 def _named(functions: Any, name: str) -> Any:

@@ -77,6 +77,15 @@ def test_another_input_is_refused(tmp_path, rows):
         run_part("00000", rows[1:], job_of(tmp_path))
 
 
+def test_rows_that_are_records_already(tmp_path, rows):
+    """They need no reading, and come to the same; another column keeps its name."""
+    found = run_part("00000", rows, job_of(tmp_path, plain=True))
+
+    assert (found.records, found.placed, found.kinds) == (13, 12, {"missing_file": 1})
+    sidecar = (tmp_path / "out/__imgpipe__/00000-00000.jsonl").read_text().splitlines()[1:]
+    assert min(json.loads(line)["title"] for line in sidecar) == "Bild ü 0"
+
+
 def test_a_part_of_no_rows(tmp_path):
     """It has a marker, and no shard."""
     found = run_part("00000", [], job_of(tmp_path))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgpipe.cluster.options import Columns
-from imgpipe.cluster.rows import Jsonl, Txt, form_of, is_wanted, parted, url_column
+from imgpipe.cluster.rows import Jsonl, Txt, form_of, is_plain, is_wanted, parted, url_column
 from imgpipe.errors import UsageError
 
 
@@ -79,6 +79,23 @@ def test_what_is_never_taken_is_not_read():
     assert [name for name in names if is_wanted(name, Columns())] == names
     chosen = Columns(key="id", others=("a",))
     assert [name for name in names if is_wanted(name, chosen)] == ["url", "a", "TEXT", "path", "id"]
+
+
+@pytest.mark.parametrize(
+    ("names", "columns", "plain"),
+    [
+        (["a", "url", "caption"], Columns(), True),
+        (["path"], Columns(), True),
+        (["URL"], Columns(), False),
+        (["url", "TEXT"], Columns(), False),
+        (["url", "name"], Columns(), False),
+        (["url"], Columns(url="url"), False),
+        (["url"], Columns(others=()), False),
+    ],
+)
+def test_rows_that_are_records_already(names, columns, plain):
+    """Where no column changes its name or is left out, nothing has to be read once more."""
+    assert is_plain(names, columns) is plain
 
 
 def test_a_line_of_text_is_a_url():

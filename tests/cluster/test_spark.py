@@ -273,6 +273,36 @@ def test_an_executor_is_killed(tmp_path, server):
     assert run_filter("verify", out, "--parts", 16, timeout=300).code == 0
 
 
+@pytest.mark.usefixtures("scratch")
+def test_an_interrupt(tmp_path, server):
+    """Ctrl-C ends the run and its pipes without a word; the same command goes on, in the parts of before."""
+    wanted = urls(server, 2000)
+    (tmp_path / "in.txt").write_text("\n".join(wanted))
+    out = tmp_path / "out"
+    words = [IMGPIPE, "spark", "--master", "local[2]", *QUIET, "in.txt", "out"]
+    with subprocess.Popen(
+        [*words, "--parts", "4", "--", PIPE], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not list(out.glob("__imgpipe__/*.lock")):
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
+        pids = family(process.pid)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=120)
+    deadline = time.monotonic() + 60
+    while any(command_of(pid) for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+    again = spark("in.txt", out, "--", PIPE, cwd=tmp_path)
+
+    assert (process.returncode, said) == (-signal.SIGINT, "")
+    assert again.code == 0, again.err
+    assert "4 of 4 parts done: 2000 records, 2000 placed" in again.err
+    assert sorted(placed(out)) == sorted(wanted)
+    assert run_filter("verify", out, "--parts", 4).code == 0
+
+
 def family(pid: int) -> list[int]:
     """The process and its descendants."""
     found = [pid]

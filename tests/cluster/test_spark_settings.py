@@ -83,15 +83,16 @@ def test_without_pyspark(tmp_path):
     assert_one_clear_line(result, 2, "pip install 'imgpipe[spark]'")
 
 
-def test_another_number_of_parts_is_refused(tmp_path):
-    """It would put the same rows into other parts, beside those that are there."""
+@pytest.mark.parametrize("options", [["--parts", 8], ["--part-by", "line"]])
+def test_other_parts_are_refused(tmp_path, options):
+    """The same rows would come into other parts, beside those that are there."""
     folder = tmp_path / "out/__imgpipe__"
     folder.mkdir(parents=True)
-    (folder / "spark.json").write_text('{"parts":16}\n')
+    (folder / "spark.json").write_text('{"parts":16,"part_by":"host"}\n')
 
-    result = run_filter("spark", "in.csv", "out", "--parts", 8, cwd=tmp_path)
+    result = run_filter("spark", "in.csv", "out", *options, cwd=tmp_path)
 
-    assert_one_clear_line(result, 2, "was made in 16 parts")
+    assert_one_clear_line(result, 2, "was made in 16 parts by host; --parts 16 --part-by host goes on")
 
 
 @pytest.mark.spark

@@ -34,3 +34,9 @@ def plain(tmp_path_factory, pictures):
 def place(tmp_path, pictures):
     """Where the scripts of the page run, on the same URLs."""
     return Place(tmp_path, URLS, pictures)
+
+
+@pytest.fixture
+def few_parts(tmp_path, pictures):
+    """The same in three parts, where it does not matter how many there are."""
+    return Place(tmp_path, URLS, pictures, parts=3)

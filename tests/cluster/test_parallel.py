@@ -46,26 +46,26 @@ def test_half_of_the_jobs_killed(place, plain):
     assert tree_of(place.out) == before
 
 
-def test_the_engine_itself_is_killed(place, plain):
+def test_the_engine_itself_is_killed(few_parts, plain):
     """Its jobs live on and hold their parts; started again, it comes to the same end."""
-    assert place.run("parts.sh").code == 0
+    assert few_parts.run("parts.sh").code == 0
     with subprocess.Popen(
         ["./parallel.sh"],
-        cwd=place.folder,
-        env=place.environment,
+        cwd=few_parts.folder,
+        env=few_parts.environment,
         stdin=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as script:
-        wait_until(lambda: any((place.out / "__imgpipe__").glob("*.lock")), "the first part")
+        wait_until(lambda: any((few_parts.out / "__imgpipe__").glob("*.lock")), "the first part")
         (engine,) = (
             child
             for child in children(script.pid)
             if any(word.endswith("/parallel") for word in words(child))
         )
         os.kill(engine, signal.SIGKILL)
-    codes = [place.run("parallel.sh").code]
-    wait_until(lambda: codes[-1] == 0 or codes.append(place.run("parallel.sh").code), "the end", 60)
-    place.assert_complete(plain)
+    codes = [few_parts.run("parallel.sh").code]
+    wait_until(lambda: codes[-1] == 0 or codes.append(few_parts.run("parallel.sh").code), "the end", 60)
+    few_parts.assert_complete(plain)
 
 
 def test_parts_of_a_plain_list_by_split_and_xargs(place, plain):
@@ -81,12 +81,12 @@ def test_parts_of_a_plain_list_by_split_and_xargs(place, plain):
     place.assert_complete(plain)
 
 
-def test_parts_that_jobs_take_for_themselves(place, plain):
+def test_parts_that_jobs_take_for_themselves(few_parts, plain):
     """Each job reads its part from the whole table, and all of them give the whole."""
-    result = place.run("nth-all.sh")
+    result = few_parts.run("nth-all.sh")
 
     assert result.code == 0, result.err
-    place.assert_complete(plain)
+    few_parts.assert_complete(plain)
 
 
 def test_failures_that_may_pass_are_tried_again(tmp_path, pictures):

@@ -111,6 +111,11 @@ class Heavy:
         return len(self._held)
 
     @property
+    def seen(self) -> int:
+        """How many names there are at the least; where it is exact, just so many."""
+        return len(self._held) if self.is_exact else 2 * self._size
+
+    @property
     def is_exact(self) -> bool:
         """Whether nothing had to be forgotten: every name is there, with its true count."""
         return not self._floor

@@ -104,7 +104,7 @@ def tiles(facts: Facts) -> list[Tile]:
                 more=f"95 % within {slow}",
             )
         )
-    hosts = len(facts.hosts) - bool(facts.hosts.get(NO_HOST))
+    hosts = facts.hosts.seen - bool(facts.hosts.get(NO_HOST))
     if hosts:
         number = text.number(hosts)
         exact = facts.hosts.is_exact

@@ -66,6 +66,8 @@ def test_a_count_is_never_too_high_and_told_how_much_too_low(names, size):
         assert count == heavy.get(name)
     if heavy.is_exact:
         assert dict(true) == {name: count for name, count, _ in told}
+        assert len(true) == heavy.seen
+    assert heavy.seen <= len(true)
 
 
 def test_a_common_name_is_found_among_any_number_of_rare_ones():

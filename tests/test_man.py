@@ -93,6 +93,13 @@ def test_pages_are_sound(page):
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
+def test_headings_are_no_macros():
+    """A heading that begins with the name of a macro, such as In, would be one: it needs a `\\&` before."""
+    for page in PAGES:
+        found = re.findall(r"^\.S[hs] ([A-Z][a-z])(?= |$)", page.read_text(), re.MULTILINE)
+        assert not set(found) & {"An", "Ar", "At", "In", "It", "No", "St"}
+
+
 def test_references_lead_somewhere():
     """A page of ours that another one names is there."""
     for page in PAGES:

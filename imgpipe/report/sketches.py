@@ -107,9 +107,6 @@ class Heavy:
             self._held = dict(ranked[: self._size])
         self._held[name] = [1, self._floor]
 
-    def __len__(self) -> int:
-        return len(self._held)
-
     @property
     def seen(self) -> int:
         """How many names there are at the least; where it is exact, just so many."""

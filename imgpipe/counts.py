@@ -45,16 +45,24 @@ class Counts:
 
     def take(self, number: int) -> bool:
         """Count `number` once less; False where it is not there any more."""
+        index, left = self._find(number)
+        if index is None or not left[index]:
+            return False
+        left[index] -= 1
+        return True
+
+    def __contains__(self, number: int) -> bool:
+        """Whether `number` was ever counted."""
+        return self._find(number)[0] is not None
+
+    def _find(self, number: int) -> tuple[int | None, array[int]]:
         place = number % self._BUCKETS
         left = self._left[place]
         if left is None:
             left = self._left[place] = self._sort(place)
         numbers = self._numbers[place]
         index = bisect_left(numbers, number)
-        if index == len(numbers) or numbers[index] != number or not left[index]:
-            return False
-        left[index] -= 1
-        return True
+        return (index if index < len(numbers) and numbers[index] == number else None), left
 
     def _sort(self, place: int) -> array[int]:
         numbers, left = array("Q"), array("I")

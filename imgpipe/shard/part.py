@@ -53,7 +53,9 @@ class Part:
         self._out = out
         self._options = options
         self._name = f"the part {options.part} of {options.out}"
-        self._input = _digest_of(options.input) if options.input is not None else None
+        self._input, self._due = Digest(), Counts()
+        if options.input is not None:
+            self._read_input(options.input)
         self._marker = self._read_marker()
         self._placed, self._failed = Counts(), Counts()
         self._taken = self._again = 0
@@ -63,12 +65,23 @@ class Part:
     @property
     def is_complete(self) -> bool:
         """Whether the whole input of this run is known to be in the part."""
-        return self._marker is not None and self._input is not None
+        return self._marker is not None and self._options.input is not None
 
     @property
     def size(self) -> int:
         """Records of the complete part; 0 where it is not complete."""
         return int(self._marker["input"]["records"]) if self._marker is not None else 0
+
+    def _read_input(self, path: str) -> None:
+        try:
+            with open(path, "rb", buffering=0) as file:
+                chunks = iter(functools.partial(file.read, CHUNK), b"")
+                for record in Source("shard", "url", chunks, null=False, stop=Stop()):
+                    self._input.add(record)
+                    if record.get("url"):
+                        self._due.add(identity(record))
+        except OSError as error:
+            raise UsageError(f"cannot read {path}: {error.strerror}") from error
 
     def _read_marker(self) -> dict[str, Any] | None:
         name = self._out.layout.hidden(DONE)
@@ -89,7 +102,7 @@ class Part:
                 raise UsageError(
                     f"{self._name} is complete, with --{name.replace('_', '-')} {kept[name]}, not {value}"
                 )
-        if self._input is not None and marker["input"] != self._input.as_json():
+        if self.is_complete and marker["input"] != self._input.as_json():
             raise UsageError(
                 f"{self._name} is complete, with another input"
                 f" ({marker['input']['records']} records; {self._options.input} has {self._input.records}):"
@@ -103,7 +116,9 @@ class Part:
         found taken, and no image is placed twice.
         """
         for row in self._out.since({}):
-            self._placed.add(_number(row))
+            number = _number(row)
+            self._placed.add(number)
+            self._due.take(number)
         if self._marker is not None:
             for record in failures.records():
                 self._failed.add(identity_of(record))
@@ -111,13 +126,22 @@ class Part:
     def leaves_out(self, record: Record) -> bool:
         """Whether the record's image is in the part already.
 
+        Of equal lines it depends on what comes: `fetch --resume` leaves out as many as are placed, and
+        others nothing. Only the input tells how many there are.
+
         Raises:
             RecordError: Its file cannot be read.
-            UsageError: The part is complete, and the record is not of it.
+            UsageError: The record is not of the input, or not of the complete part.
         """
         self._taken += 1
-        over = records.is_over(record)
-        if record.get("url") or not over:
+        if record.get("url") and self._options.input is not None:
+            number = identity(record)
+            if number not in self._due:
+                raise UsageError(
+                    f"{record['url']} is not in {self._options.input}, the input of {self._name}"
+                )
+            return not self._due.take(number)
+        if record.get("url") or not records.is_over(record):
             if not record.get("url"):
                 images.fill_digest(record)
             if self._placed.take(_number(record)):
@@ -140,7 +164,7 @@ class Part:
             OutputError: The marker cannot be written.
         """
         marker, found = self._described(failures)
-        if self._input is not None:
+        if self._options.input is not None:
             self._compare(found, self._input)
         if self._marker is not None and self._again and self._taken != found.records:
             raise self._other(f"{self._taken} of its {found.records} records came")
@@ -205,17 +229,4 @@ def _shaping(options: ShardOptions) -> dict[str, Any]:
     columns = options.columns
     # As it comes back from JSON.
     found["columns"] = None if columns is None else [list(column) for column in columns]
-    return found
-
-
-def _digest_of(path: str) -> Digest:
-    """The digest of a file of URLs or records, a line each, as `fetch` reads them."""
-    found = Digest()
-    try:
-        with open(path, "rb", buffering=0) as file:
-            chunks = iter(functools.partial(file.read, CHUNK), b"")
-            for record in Source("shard", "url", chunks, null=False, stop=Stop()):
-                found.add(record)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
     return found

@@ -12,11 +12,14 @@ import random
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from helpers import run_filter, shell
 
 from imgpipe.bench.server import serve
+from imgpipe.layout import Layout
+from imgpipe.placed import WHOLE
 
 TRIALS = int(os.environ.get("IMGPIPE_KILLS", "2"))
 COUNT = 60
@@ -25,6 +28,15 @@ DEAD = 3
 PIPE = (
     "imgpipe fetch -q --allow-private --per-host 0 --retries 0 --resume out < urls.txt"
     " | imgpipe resize -q --size 32 | imgpipe shard -q out --folder-size 7 --format "
+)
+
+PART = (
+    PIPE.replace("--resume out", "--resume out --part p").replace("--format ", "")
+    + "--part p --input urls.txt"
+)
+
+EVERY_TRIAL = pytest.mark.parametrize(
+    ("kind", "trial"), [(kind, trial) for kind in ("files", "tar", "parquet") for trial in range(TRIALS)]
 )
 
 
@@ -79,30 +91,34 @@ def kill_at(moment: float, script: str, cwd, victim: str) -> None:
             time.sleep(0.01)
 
 
-def placed(out, kind) -> list[dict]:
+def placed(out, kind, layout=WHOLE) -> list[dict]:
     """The rows of all placed images, as written."""
     if kind == "files":
-        return [json.loads(line) for line in (out / "metadata.jsonl").read_text().splitlines()]
+        folder = Path(layout.folder(str(out)))
+        return [json.loads(line) for line in (folder / "metadata.jsonl").read_text().splitlines()]
     rows = []
     for number, path in enumerate(sorted(out.glob(f"*.{kind}"))):
-        assert path.name == f"{number:05d}.{kind}"
-        head, *lines = (out / "__imgpipe__" / f"{number:05d}.jsonl").read_text().splitlines()
+        assert path.name == f"{layout.stem(number)}.{kind}"
+        head, *lines = (out / "__imgpipe__" / layout.sidecar(number)).read_text().splitlines()
         assert json.loads(head)["count"] == len(lines)
         rows += map(json.loads, lines)
     return rows
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("trial", range(TRIALS))
-@pytest.mark.parametrize("kind", ["files", "tar", "parquet"])
-def test_a_killed_pipe_is_completed_by_the_next(tmp_path, urls, kind, trial):
-    """After kill -9 at any moment, of all or of one stage, the same command completes the set: every image
-    once, every number used, every failure listed."""
-    chance = random.Random(f"{kind}{trial}{os.environ.get('IMGPIPE_SEED', '')}")
+def kill_some(script, seed, cwd) -> None:
+    chance = random.Random(f"{seed}{os.environ.get('IMGPIPE_SEED', '')}")
     for _ in range(chance.choice([1, 1, 2])):
         moment = chance.uniform(0.1, 1.6)
         victim = chance.choice(["all", "all", "shard", "resize", "fetch"])
-        kill_at(moment, PIPE + kind, tmp_path, victim)
+        kill_at(moment, script, cwd, victim)
+
+
+@pytest.mark.slow
+@EVERY_TRIAL
+def test_a_killed_pipe_is_completed_by_the_next(tmp_path, urls, kind, trial):
+    """After kill -9 at any moment, of all or of one stage, the same command completes the set: every image
+    once, every number used, every failure listed."""
+    kill_some(PIPE + kind, f"{kind}{trial}", tmp_path)
     result = shell(PIPE + kind, cwd=tmp_path)
     assert result.code == 0, result.err
     out = tmp_path / "out"
@@ -112,6 +128,24 @@ def test_a_killed_pipe_is_completed_by_the_next(tmp_path, urls, kind, trial):
     assert sorted(stems) == [f"{n:09d}.jpg" for n in range(COUNT + 1)]
     failed = [json.loads(line) for line in (out / "__imgpipe__/failed.jsonl").read_text().splitlines()]
     assert len({record["url"] for record in failed}) == len(failed) == DEAD
+    verified = run_filter("verify", out)
+    assert (verified.code, verified.out) == (0, b""), verified.out
+    assert not list((out / "__imgpipe__").glob(".imgpipe-tmp-*"))
+
+
+@pytest.mark.slow
+@EVERY_TRIAL
+def test_a_killed_part_is_completed_by_the_next(tmp_path, urls, kind, trial):
+    """After kill -9 at any moment a part has its marker only if it is whole, and the same command completes
+    it: every image once, every failure listed."""
+    script = f"{PART} --format {kind}"
+    kill_some(script, f"part{kind}{trial}", tmp_path)
+    result = shell(script, cwd=tmp_path)
+    assert result.code == 0, result.err
+    out = tmp_path / "out"
+    assert sorted(row["url"] for row in placed(out, kind, Layout("p"))) == urls
+    marker = json.loads((out / "__imgpipe__/p.done.json").read_bytes())
+    assert (marker["placed"], marker["failed"], marker["kinds"]) == (len(urls), DEAD, {"http_status": DEAD})
     verified = run_filter("verify", out)
     assert (verified.code, verified.out) == (0, b""), verified.out
     assert not list((out / "__imgpipe__").glob(".imgpipe-tmp-*"))

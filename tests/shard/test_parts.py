@@ -180,6 +180,25 @@ def test_equal_lines_are_counted(out, spooled, tmp_path):
     assert placed(out) == ["http://h/same.jpg"] * 3
 
 
+def test_equal_lines_that_were_left_out_are_counted_once(out, spooled, tmp_path):
+    """After `fetch --resume`, which sends the lines still to be done, none of two equal lines is lost."""
+    records = [spooled.record("http://h/same.jpg") for _ in range(2)]
+    whole = listed(tmp_path / "in", records)
+    assert shard(out, records[:1], "--input", whole).code == 1
+    assert shard(out, [spooled.record("http://h/same.jpg")], "--input", whole).code == 0
+    assert placed(out) == ["http://h/same.jpg"] * 2
+
+
+def test_a_record_that_is_not_in_the_input_is_refused(out, spooled, tmp_path):
+    """What the whole input does not hold ends the run, and is no failure of the part."""
+    records = spooled.records(2)
+    whole = listed(tmp_path / "in", records)
+    result = shard(out, [records[0], dead("http://h/else")], "--input", whole)
+    assert_one_clear_line(result, 2, "http://h/else is not in", "the input of the part p")
+    assert shard(out, spooled.records(2), "--input", whole).code == 0
+    assert marker(out)["failed"] == 0
+
+
 def test_a_part_begun_with_another_input_is_told(out, spooled, tmp_path):
     """An open part that holds what its input does not have is never called complete."""
     assert shard(out, spooled.records(2), "--input", listed(tmp_path / "a", spooled.records(3))).code == 1

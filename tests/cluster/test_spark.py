@@ -166,11 +166,6 @@ def test_the_forms_of_a_table(tmp_path):
             writer.writeheader()
             writer.writerows(rows)
     (tmp_path / "t.txt").write_text("".join(row["URL"] + "\r\n" for row in rows) + "\n")
-    (tmp_path / "empty.csv").touch()
-    (tmp_path / "other.csv").mkdir()
-    (tmp_path / "other.csv/a.csv").write_text("url,x\nhttp://h/1,1\n")
-    (tmp_path / "other.csv/b.csv").write_text("x,url\n1,http://h/1\n")
-    (tmp_path / "quote.csv").write_text('url,x\nhttp://h/1,"' + "http://h/2,2\n" * 100_000)
     script = tmp_path / "lines.py"
     script.write_text(LINES)
     names = ["t.parquet", "t.jsonl", "t.csv", "t.tsv", "t.txt"]
@@ -184,13 +179,7 @@ def test_the_forms_of_a_table(tmp_path):
     )
     assert found.returncode == 0, found.stderr
 
-    lines = found.stdout.splitlines()
-    empty, other, quote = lines[len(names) :]
-    assert empty == "[]"
-    assert "b.csv" in other
-    assert "CSV header does not conform" in other
-    assert "MALFORMED_CSV_RECORD" in quote
-    for name, line in zip(names, lines, strict=False):
+    for name, line in zip(names, found.stdout.splitlines(), strict=True):
         read = run_filter("read", "--columns=a.b" if name != "t.txt" else "-q", tmp_path / name)
         expected = [without_seq(record) for record in read.records]
         parts = json.loads(line)
@@ -213,7 +202,7 @@ import json, subprocess, sys
 from functools import partial
 from imgpipe.cluster import pipe, rows
 from imgpipe.cluster.options import Columns, Job, SparkOptions
-from imgpipe.cluster.session import reason, session
+from imgpipe.cluster.session import session
 from imgpipe.cluster.table import open_table
 job = Job(out="/out")
 with session(SparkOptions(input="", job=job, master="local[2]")) as spark:
@@ -227,12 +216,75 @@ with session(SparkOptions(input="", job=job, master="local[2]")) as spark:
             read = subprocess.run(pipe.reading(columns, sys.executable), input=text.encode(), stdout=subprocess.PIPE, check=True)
             parts[number] = list(map(json.loads, read.stdout.splitlines()))
         print(json.dumps(parts))
-    for name in ("empty.csv", "other.csv", "quote.csv"):
+"""
+
+
+ODD = """
+import sys
+from imgpipe.cluster.options import Columns, Job, SparkOptions
+from imgpipe.cluster.run import _enough
+from imgpipe.cluster.session import reason, session
+from imgpipe.cluster.table import open_table
+job = Job(out="/out")
+with session(SparkOptions(input="", job=job, master="local[2]", verbose=True)) as spark:
+    for name in sys.argv[1:]:
         try:
-            print(open_table(spark, SparkOptions(input=name, job=job)).rows.collect())
+            table = open_table(spark, SparkOptions(input=name, job=job))
+            print(_enough(table), table.plain, table.rows.collect())
         except Exception as error:
             print(reason(error))
 """
+
+
+def test_odd_tables(tmp_path):
+    """What cannot be read is told, what is no row is a failed record, and nothing is guessed."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+    import pyarrow.parquet  # noqa: PLC0415 - as above
+
+    (tmp_path / "folder").mkdir()
+    columns = {
+        "url": [b"http://h/1", None],
+        "n": [float("nan"), 1.5],
+        "d": pa.array([1, None], pa.decimal128(9, 2)),
+    }
+    pa.parquet.write_table(pa.table(columns), tmp_path / "folder/x.parquet")
+    (tmp_path / "nothing").mkdir()
+    (tmp_path / "other.csv").mkdir()
+    texts = {
+        "empty.csv": "",
+        "other.csv/a.csv": "url,x\nhttp://h/1,1\n",
+        "other.csv/b.csv": "x,url\n1,http://h/1\n",
+        "quote.csv": 'url,x\nhttp://h/1,"' + "http://h/2,2\n" * 100_000,
+        "rows.csv": "url,x,x\nhttp://h/1,1,2\nhttp://h/2\nhttp://h/3,,\n",
+        "urls.csv": "http://h/1\n",
+        "none.jsonl": '{"a":1}\n',
+        "torn.jsonl": '{"a":\n{"url":"u"}\n',
+        "many.txt": "http://h/1\n" * 20_001,
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    names = ["folder", "nothing", *[name for name in texts if "/" not in name], "other.csv"]
+    words = [sys.executable, "-c", ODD, *names]
+
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+
+    assert done.returncode == 0, done.stderr
+    found = dict(zip(names, done.stdout.splitlines(), strict=True))
+    assert found["folder"] == (
+        '1 True [(\'http://h/1\', \'{"url":"http://h/1","n":null,"d":"1.00"}\'), '
+        '(None, \'{"url":null,"n":1.5,"d":null}\')]'
+    )
+    assert "choose it with --format" in found["nothing"]
+    assert found["empty.csv"] == "1 True []"
+    assert "b.csv" in found["other.csv"]
+    assert "CSV header does not conform" in found["other.csv"]
+    assert "MALFORMED_CSV_RECORD" in found["quote.csv"]
+    assert "no row of this table: http://h/2" in found["rows.csv"]
+    assert '(\'http://h/3\', \'{"url":"http://h/3","x1":"","x2":""}\')' in found["rows.csv"]
+    assert "begins with a URL" in found["urls.csv"]
+    assert "its columns are: a" in found["none.jsonl"]
+    assert "bad_line" in found["torn.jsonl"]
+    assert found["many.txt"].startswith("3 True [('http://h/1', ")
 
 
 @pytest.mark.usefixtures("scratch")

@@ -46,7 +46,7 @@ def scripts_of_page() -> dict[str, str]:
     """Each script by the title of its section."""
     found = {}
     for part in re.split(r"^\.Ss ", PAGE, flags=re.MULTILINE)[1:]:
-        title, _, text = part.partition("\n")
+        title, _, text = part.removeprefix("\\&").partition("\n")
         displays = re.findall(r"^\.Bd -literal -offset indent\n(.*?)^\.Ed$", text, re.MULTILINE | re.DOTALL)
         assert len(displays) == 1, f"one script under each title: {title}"
         found[title] = unescaped(displays[0])

@@ -94,7 +94,7 @@ def test_pages_are_sound(page):
 
 
 def test_headings_are_no_macros():
-    """A heading that begins with the name of a macro, such as In, would be one: it needs a `\\&` before."""
+    """A heading that begins with the name of a macro, such as In, would be one, unless escaped."""
     for page in PAGES:
         found = re.findall(r"^\.S[hs] ([A-Z][a-z])(?= |$)", page.read_text(), re.MULTILINE)
         assert not set(found) & {"An", "Ar", "At", "In", "It", "No", "St"}

@@ -17,7 +17,7 @@ URL_LENGTH: Final = 16_384
 
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):(?://([^/?#\\]*))?([^#]*)(?:#.*)?", re.DOTALL)
 _AUTHORITY: Final = re.compile(r"(?:(.*)@)?(\[[0-9A-Fa-f:.]+\]|[^:\[\]@]+)(?::([0-9]{0,5}))?", re.DOTALL)
-_NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]{0,252}[A-Za-z0-9_.])?")
+_NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]{0,251}[A-Za-z0-9_])?\.?")
 
 _LONGEST: Final = 253 + 6
 """Characters of the longest host (RFC 1035 §2.3.4) with a port."""

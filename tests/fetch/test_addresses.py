@@ -128,6 +128,8 @@ def test_what_is_public(address):
 @given(st.ip_addresses())
 def test_what_the_standard_library_calls_private_is_not_public(address):
     """The rule is at least as strict as the registries that the standard library knows."""
+    # Newer versions call all of 6to4 private; here the address inside decides, as the next test holds.
+    address = getattr(address, "sixtofour", None) or address
     # 192.0.0.9 and 192.0.0.10 are anycast relays in the registry's exception list.
     if not address.is_global and not str(address).startswith("192.0.0."):
         assert not is_public(str(address))

@@ -8,7 +8,7 @@ import pytest
 from helpers import run_filter, shell
 
 ROOT = Path(__file__).parents[2]
-FILES = ROOT / "completions"
+FILES = ROOT / "imgpipe/cli/completions"
 EVAL = 'eval "$(imgpipe completion bash)"'
 
 
@@ -66,8 +66,8 @@ def test_the_wheel_installs_a_file_for_each_shell():
     """Where the shells look for them."""
     data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
 
-    places = {name: to for name, to in data["shared-data"].items() if name.startswith("completions/")}
-    assert set(places) == {f"completions/{path.name}" for path in FILES.iterdir()}
+    places = {name: to for name, to in data["shared-data"].items() if name.startswith("imgpipe/cli/completions/")}
+    assert set(places) == {f"imgpipe/cli/completions/{path.name}" for path in FILES.iterdir()}
     assert set(places.values()) == {
         "share/bash-completion/completions/imgpipe",
         "share/fish/vendor_completions.d/imgpipe.fish",

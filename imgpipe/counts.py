@@ -7,9 +7,7 @@ from array import array
 from bisect import bisect_left
 from typing import Any, Final
 
-import orjson
-
-from imgpipe.records import Record
+from imgpipe.records import Record, dump
 
 
 def identity(record: Record) -> int:
@@ -24,7 +22,7 @@ def identity(record: Record) -> int:
 def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
-    return "" if value is None else orjson.dumps(value, default=str).decode()
+    return "" if value is None else dump(value).decode().rstrip("\n")
 
 
 class Counts:
@@ -97,8 +95,9 @@ class Digest:
         url = record.get("url")
         if url is None or url == "":
             return
-        pair = orjson.dumps((_text(url), _text(record.get("key"))), default=str)
-        found = hashlib.blake2b(pair, digest_size=self._BYTES).digest()
+        # Lone surrogates come in by JSON's escapes, and only the standard library writes them.
+        pair: Any = [_text(url), _text(record.get("key"))]
+        found = hashlib.blake2b(dump(pair).rstrip(b"\n"), digest_size=self._BYTES).digest()
         self._sum = (self._sum + int.from_bytes(found)) % (1 << 8 * self._BYTES)
 
     def __add__(self, other: Digest) -> Digest:

@@ -11,13 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
 from imgpipe.counts import Counts, identity
 from imgpipe.errors import Status, UsageError
 from imgpipe.layout import DONE, FAILED, FAILED_NOW, HIDDEN, METADATA, NOTE, Layout, parts
 from imgpipe.note import parse_note
-from imgpipe.records import Record
+from imgpipe.records import Record, loads
 from imgpipe.remote import Remote, address_of
 
 WHOLE: Final = Layout()
@@ -196,8 +194,8 @@ def _lines(path: Path, start: int) -> Iterator[bytes]:
 
 def _parsed(line: bytes) -> Iterator[Record]:
     try:
-        record = orjson.loads(line)
-    except orjson.JSONDecodeError:
+        record = loads(line)
+    except (ValueError, RecursionError):
         return
     if isinstance(record, dict):
         yield record

@@ -74,10 +74,7 @@ def parse(line: bytes, bare: str) -> Record:
         except UnicodeDecodeError as error:
             raise _bad(line, f"not UTF-8 at byte {error.start + 1}") from error
     try:
-        if _LONG_NUMBER.search(line):
-            record = json.loads(line.decode("utf-8"), parse_constant=refuse_constant, parse_float=finite)
-        else:
-            record = orjson.loads(line)
+        record = loads(line)
         if line.count(b"[") + line.count(b"{") > _DEEP and _is_deep(record):
             raise ValueError(f"nested more than {_DEEP} deep")  # noqa: TRY301 - one place makes the error
     except UnicodeDecodeError as error:
@@ -85,6 +82,18 @@ def parse(line: bytes, bare: str) -> Record:
     except (ValueError, TypeError, RecursionError) as error:
         raise _bad(line, f"not JSON: {error}") from error
     return _as_object(record)
+
+
+def loads(line: bytes) -> Any:
+    """The value of one line of JSON, with every integer exact.
+
+    Raises:
+        ValueError: It is not JSON, or not UTF-8.
+        RecursionError: It is nested too deep.
+    """
+    if _LONG_NUMBER.search(line):
+        return json.loads(line.decode("utf-8"), parse_constant=refuse_constant, parse_float=finite)
+    return orjson.loads(line)
 
 
 def _is_deep(record: Any) -> bool:

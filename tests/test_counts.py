@@ -6,7 +6,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgpipe.counts import Digest
+from imgpipe.counts import Digest, identity
 
 RECORDS = st.lists(
     st.fixed_dictionaries({"url": st.text(max_size=8)}, optional={"key": st.text(max_size=3) | st.none()}),
@@ -60,3 +60,11 @@ def test_the_digest_is_the_same_in_every_process():
         for _ in range(2)
     }
     assert seen == {digest([{"url": "http://h/ä"}])["digest"] + "\n"}
+
+
+def test_any_value_that_a_record_can_have_is_told_apart():
+    """Numbers beyond 64 bits, lone surrogates and lists are keys as well as texts are."""
+    keys = [10**30, 10**30 + 1, [10**30], "\ud800", ["\ud800"], 1.5, True, {"a": 10**30}]
+    records = [{"url": "http://h/", "key": key} for key in keys]
+    assert len({identity(record) for record in records}) == len(keys)
+    assert len({digest([record])["digest"] for record in records}) == len(keys)

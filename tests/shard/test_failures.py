@@ -119,3 +119,13 @@ def test_a_whole_image_is_placed_beside_failures(out, spooled):
     run_filter("shard", out, lines=lines)
     assert [record["url"] for record in out.failed] == ["http://h/x", "http://h/y"]
     out.assert_whole()
+
+
+def test_what_the_standard_library_alone_can_write_stays_as_it_came(out):
+    """A number beyond 64 bits and a lone surrogate are in the list of failures to the digit, after any number
+    of runs."""
+    line = r'{"url":"http://h/\ud800","id":123456789012345678901234567890,"status":"failed","error":"dns"}'
+    for _ in range(2):
+        assert run_filter("shard", out, lines=[line]).code == 0
+    (kept,) = out.failed
+    assert (kept["url"], kept["id"]) == ("http://h/\ud800", 123456789012345678901234567890)

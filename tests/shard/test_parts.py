@@ -385,3 +385,14 @@ def test_resuming_reads_one_part(out, spooled):
 def test_a_part_to_resume_needs_a_set():
     """Asking `fetch` for --part without --resume is refused in one line."""
     assert_one_clear_line(run_filter("fetch", "--part", "a"), 2, "--part goes with --resume OUT")
+
+
+def test_keys_that_are_large_numbers_complete_a_part(out, spooled, tmp_path):
+    """A key beyond 64 bits is found in the input, in the part and in what is left to do."""
+    records = [spooled.record(f"http://h/{n}.jpg", key=10**20 + n) for n in range(2)]
+    given = tmp_path / "in"
+    given.write_bytes(b"".join(as_line({"url": r["url"], "key": r["key"]}) for r in records))
+    assert shard(out, records, "--input", given).code == 0
+    result = shard(out, [], "--input", given)
+    assert (result.code, marker(out)["placed"]) == (0, 2), result.err
+    assert run_filter("fetch", "--resume", out, "--part", "p", stdin=given.read_bytes()).out == b""

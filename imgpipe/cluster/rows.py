@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from imgpipe import records
 from imgpipe.cluster.options import Columns
-from imgpipe.errors import Kind, RecordError, UsageError, safe
+from imgpipe.errors import Kind, ProcessError, RecordError, UsageError, safe
 from imgpipe.fields import LOCAL, USUAL, usual
 from imgpipe.hosts import host_of
 from imgpipe.parts import part_of
@@ -128,15 +129,46 @@ def _failed(error: RecordError) -> str:
     return records.dump(records.fail({}, "read", error)).decode().rstrip("\n")
 
 
-def parted(rows: Iterable[Row], parts: int, by: str) -> Iterator[tuple[int, str]]:
-    """Each line with its part, from 0 to `parts` - 1.
+def parted(_number: int, rows: Iterable[Row], parts: int, by: str) -> Iterator[tuple[int, str | int]]:
+    """Each line with its part, from 0 to `parts` - 1; in the end, for each part, how many lines it got.
 
     By host: what has none goes by its URL, else by its line. By line: by a digest of the line, so that it
     makes no difference how the engine cut the input up.
     """
+    counts = array("Q", bytes(8 * parts))
     for url, line in rows:
         if line is not None:
-            yield part_of(_decides(url, line, by), parts), line
+            part = part_of(_decides(url, line, by), parts)
+            counts[part] += 1
+            yield part, line
+    yield from enumerate(counts)
+
+
+def whole(found: Iterable[tuple[int, str | int]], sources: int) -> Iterator[str]:
+    """The lines of one part, after which it is sure that they are all.
+
+    To a worker of Spark, the end of an executor that is killed looks like the end of its data. A part
+    must not be closed over what came until then.
+
+    Args:
+        found: What `parted` gave for this part, from all sources, in any order.
+        sources: How many there are.
+
+    Raises:
+        ProcessError: They are not all.
+    """
+    lines = told = ended = 0
+    for _, item in found:
+        if isinstance(item, int):
+            ended += 1
+            told += item
+        else:
+            lines += 1
+            yield item
+    if (ended, told) != (sources, lines):
+        raise ProcessError(
+            f"its rows broke off: {lines} came, from {ended} of {sources} sources; was an executor lost?"
+        )
 
 
 def _decides(url: str | None, line: str, by: str) -> str:

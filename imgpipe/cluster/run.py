@@ -59,9 +59,10 @@ def _enough(table: Table) -> int:
 
 def _parted(table: Table, parts: int, options: SparkOptions) -> Any:
     """What the parts come to, as Spark works it out: a part a partition, each a task of one stage."""
-    lines = table.rows.mapPartitions(partial(rows.parted, parts=parts, by=options.part_by))
+    lines = table.rows.mapPartitionsWithIndex(partial(rows.parted, parts=parts, by=options.part_by))
     job = dataclasses.replace(options.job, plain=table.plain)
-    return lines.partitionBy(parts, _itself).mapPartitionsWithIndex(partial(run_task, job))
+    sources = table.rows.getNumPartitions()
+    return lines.partitionBy(parts, _itself).mapPartitionsWithIndex(partial(run_task, job, sources))
 
 
 def _itself(number: int) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from imgpipe.cluster.marker import PartResult
 from imgpipe.cluster.options import Job
 from imgpipe.cluster.part import run_part
+from imgpipe.cluster.rows import whole
 from imgpipe.errors import ProcessError
 
 
@@ -15,8 +16,10 @@ def part_name(number: int) -> str:
     return f"{number:05d}"
 
 
-def run_task(job: Job, number: int, rows: Iterable[tuple[int, str]]) -> Iterator[PartResult]:
-    """Run the part `number`.
+def run_task(
+    job: Job, sources: int, number: int, found: Iterable[tuple[int, str | int]]
+) -> Iterator[PartResult]:
+    """Run the part `number`, with what `rows.parted` found for it in so many sources.
 
     A part that fails fails its task, so that Spark tries it elsewhere; the last attempt hands its failure
     over as a result, so that the others go on.
@@ -27,7 +30,7 @@ def run_task(job: Job, number: int, rows: Iterable[tuple[int, str]]) -> Iterator
     attempt = 1 if context is None else context.attemptNumber() + 1
     name = part_name(number)
     try:
-        yield run_part(name, (line for _, line in rows), job, attempt=attempt)
+        yield run_part(name, whole(found, sources), job, attempt=attempt)
     except ProcessError as error:
         if attempt < job.attempts:
             raise

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgpipe.cluster.options import Columns
-from imgpipe.cluster.rows import Jsonl, Txt, form_of, is_plain, is_wanted, parted, url_column
-from imgpipe.errors import UsageError
+from imgpipe.cluster.rows import Jsonl, Txt, form_of, is_plain, is_wanted, parted, url_column, whole
+from imgpipe.errors import ProcessError, UsageError
 
 
 @pytest.mark.parametrize(
@@ -137,10 +137,28 @@ def test_what_is_no_object_is_a_failed_record(line):
 def test_parts_are_the_whole(rows, parts):
     """Each line that is not blank is in one part, the same for all lines of a host, by whatever it goes."""
     for by in ("host", "line"):
-        found = list(parted(rows, parts, by))
+        found = list(parted(0, rows, parts, by))
+        lines = [line for _, line in rows if line is not None]
 
-        assert [line for _, line in found] == [line for _, line in rows if line is not None]
+        assert [line for _, line in found[: len(lines)]] == lines
+        assert [part for part, _ in found[len(lines) :]] == list(range(parts))
         assert all(0 <= part < parts for part, _ in found)
+
+
+@given(
+    st.lists(st.lists(st.tuples(st.none(), st.text(max_size=3)), max_size=5), min_size=1, max_size=3),
+    st.integers(1, 3),
+    st.randoms(use_true_random=False),
+)
+def test_a_part_that_broke_off_is_never_whole(sources, parts, random):
+    """In whatever order its rows come: all of them are all, and one item fewer is told."""
+    items = [item for rows in sources for item in parted(0, rows, parts, "line") if item[0] == 0]
+    random.shuffle(items)
+
+    assert sorted(whole(items, len(sources))) == sorted(item for _, item in items if isinstance(item, str))
+    for cut in range(len(items)):
+        with pytest.raises(ProcessError, match="broke off"):
+            list(whole(items[:cut], len(sources)))
 
 
 def test_a_host_is_in_one_part():
@@ -152,5 +170,5 @@ def test_a_host_is_in_one_part():
     ]
     rows = [(url, json.dumps({"url": url})) for url in urls]
 
-    assert len({part for part, _ in parted(rows, 100, "host")}) == 1
-    assert len({part for part, _ in parted(rows, 100, "line")}) > 50
+    assert len({part for part, line in parted(0, rows, 100, "host") if isinstance(line, str)}) == 1
+    assert len({part for part, line in parted(0, rows, 100, "line") if isinstance(line, str)}) > 50

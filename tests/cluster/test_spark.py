@@ -209,7 +209,8 @@ with session(SparkOptions(input="", job=job, master="local[2]")) as spark:
     for name in sys.argv[1:]:
         columns = Columns(others=("a.b",)) if name != "t.txt" else Columns()
         table = open_table(spark, SparkOptions(input=name, job=Job(out="/out", columns=columns)))
-        lines = table.rows.mapPartitions(partial(rows.parted, parts=4, by="host")).collect()
+        lines = table.rows.mapPartitionsWithIndex(partial(rows.parted, parts=4, by="host")).collect()
+        lines = [(number, line) for number, line in lines if isinstance(line, str)]
         parts = {}
         for number in {number for number, _ in lines}:
             text = "".join(line + "\\n" for found, line in lines if found == number)

@@ -22,6 +22,7 @@ from imgpipe.errors import OutputError, UsageError
 from imgpipe.layout import HIDDEN, LOCK, Layout
 from imgpipe.records import Record
 from imgpipe.signals import Stop
+from imgpipe.stream import CutShort
 
 _POLL: Final = 0.2
 """Seconds between two tries to get the lock."""
@@ -38,6 +39,7 @@ class OutFolder:
         stop: Who may ask to end the wait.
 
     Raises:
+        CutShort: Somebody asked while it waited.
         OutputError: It cannot be made or written to.
         UsageError: Another process writes to it, or a link stands in it where a folder should.
     """
@@ -89,7 +91,9 @@ class OutFolder:
             try:
                 fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             except OSError:
-                if time.monotonic() < deadline and not stop.requested:
+                if stop.requested:
+                    raise CutShort from None
+                if time.monotonic() < deadline:
                     select.select([stop.wakeup], [], [], _POLL)
                     continue
                 part = self.layout.part

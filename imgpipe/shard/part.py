@@ -6,8 +6,10 @@ image without a URL is known by the digest of its bytes.
 
 from __future__ import annotations
 
-import functools
+import os
+import select
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, Final
 
 import orjson
@@ -23,7 +25,7 @@ from imgpipe.shard.options import ShardOptions
 from imgpipe.shard.sidecar import VERSION
 from imgpipe.shard.store import Store
 from imgpipe.signals import Stop
-from imgpipe.stream import CHUNK, Source
+from imgpipe.stream import CHUNK, CutShort, Source
 
 _SHAPING: Final = (
     "format",
@@ -44,18 +46,20 @@ class Part:
     Args:
         out: The part, locked.
         options: The options of this run; `part` is set.
+        stop: Who may ask to end the reading of the input.
 
     Raises:
+        CutShort: Somebody asked.
         UsageError: The part is complete with another input or other options, or its input cannot be read.
     """
 
-    def __init__(self, out: Store, options: ShardOptions) -> None:
+    def __init__(self, out: Store, options: ShardOptions, stop: Stop) -> None:
         self._out = out
         self._options = options
         self._name = f"the part {options.part} of {options.out}"
         self._input, self._due = Digest(), Counts()
         if options.input is not None:
-            self._read_input(options.input)
+            self._read_input(options.input, stop)
         self._marker = self._read_marker()
         self._placed, self._failed = Counts(), Counts()
         self._taken = self._again = 0
@@ -72,16 +76,19 @@ class Part:
         """Records of the complete part; 0 where it is not complete."""
         return int(self._marker["input"]["records"]) if self._marker is not None else 0
 
-    def _read_input(self, path: str) -> None:
+    def _read_input(self, path: str, stop: Stop) -> None:
         try:
-            with open(path, "rb", buffering=0) as file:
-                chunks = iter(functools.partial(file.read, CHUNK), b"")
-                for record in Source("shard", "url", chunks, null=False, stop=Stop()):
+            # A FIFO that nobody writes to would not even open otherwise, and no signal end that.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(descriptor, "rb", buffering=0) as file:
+                for record in Source("shard", "url", _chunks(file.fileno(), stop), null=False, stop=stop):
                     self._input.add(record)
                     if record.get("url"):
                         self._due.add(identity(record))
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}") from error
+        if stop.requested:
+            raise CutShort
 
     def _read_marker(self) -> dict[str, Any] | None:
         name = self._out.layout.hidden(DONE)
@@ -216,6 +223,15 @@ class Part:
         layout = self._out.layout
         heads = (next(self._out.rows(layout.sidecar(n)), {}) for n in layout.shards(self._out.names()))
         return [{name: head.get(name) for name in ("shard", "count", "sha256")} for head in heads]
+
+
+def _chunks(descriptor: int, stop: Stop) -> Iterator[bytes]:
+    """The bytes of a part's input, until its end or until somebody asks: nothing of it is placed yet."""
+    while True:
+        select.select([descriptor, stop.wakeup], [], [])
+        if stop.requested or not (chunk := os.read(descriptor, CHUNK)):
+            return
+        yield chunk
 
 
 def _number(record: Record) -> int:

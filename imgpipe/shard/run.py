@@ -24,7 +24,7 @@ from imgpipe.shard.part import Part
 from imgpipe.shard.remote_store import RemoteStore
 from imgpipe.shard.shards import Shards
 from imgpipe.signals import Stop
-from imgpipe.stream import Emit, Source
+from imgpipe.stream import CutShort, Emit, Source
 from imgpipe.tally import Tally
 
 STAGE: Final = "shard"
@@ -51,9 +51,16 @@ def run(source: Source, emit: Emit, options: ShardOptions) -> Tally:
         IncompleteError: The input of a part ended early.
     """
     _check(options)
+    # Who is asked to end before the first record is taken leaves all as it was.
+    with contextlib.suppress(CutShort):
+        _run(source, emit, options)
+    return emit.tally
+
+
+def _run(source: Source, emit: Emit, options: ShardOptions) -> None:
     seen = sweep.Seen()
     with _opened(options, source.stop) as out:
-        part = Part(out, options) if options.part is not None else None
+        part = Part(out, options, source.stop) if options.part is not None else None
         done = part is not None and part.is_complete
         if part is not None and done:
             emit.tally.left_out += part.size
@@ -63,7 +70,6 @@ def run(source: Source, emit: Emit, options: ShardOptions) -> Tally:
         _hear_out(source)
     else:
         _sweep(seen, exhausted=source.stop.seconds_left() != 0.0)
-    return emit.tally
 
 
 def _fill(

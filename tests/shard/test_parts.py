@@ -9,7 +9,7 @@ import subprocess
 import tarfile
 
 import pytest
-from helpers import IMGPIPE, as_line, assert_one_clear_line, picture, run_filter
+from helpers import IMGPIPE, as_line, assert_one_clear_line, picture, run_filter, wait_for_signal
 
 from imgpipe.layout import Layout
 from imgpipe.placed import Done, since
@@ -290,6 +290,40 @@ def test_a_twin_that_waits_finds_the_part_complete(out, spooled):
     assert b"1 done before" in err
     assert placed(out) == ["http://h/0.jpg"]
     assert spooled.files == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("part", [["--part", "p"], []], ids=["part", "whole"])
+def test_a_signal_ends_the_wait_for_another_shard(out, spooled, part, number):
+    """Who waits ends by the signal at once, and what it waits for goes on."""
+    held = Held(out, spooled.record("http://h/0.jpg"), *part)
+    command = [IMGPIPE, "shard", str(out), *part, "--wait", "60", "--status-every", "0.1"]
+    twin = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    # Once it tells its state it is at work: the signal finds it waiting, or about to.
+    assert "stage" in twin.stderr.readline()
+    twin.send_signal(number)
+    wait_for_signal(twin, number, timeout=4)
+    with twin.stderr:
+        assert "another imgpipe shard" not in twin.stderr.read()
+    assert held.let_go() == 0
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_signal_ends_the_reading_of_an_input_that_does_not_end(out, tmp_path, written):
+    """A FIFO whose writer waits, or that has none, keeps no signal off; the part is not begun."""
+    os.mkfifo(tmp_path / "in")
+    command = [IMGPIPE, "shard", str(out), "--part", "p", "--input", tmp_path / "in", "--status-every", "0.1"]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert "stage" in process.stderr.readline()
+    writer = os.open(tmp_path / "in", os.O_WRONLY) if written else None
+    if writer is not None:
+        os.write(writer, b"http://h/0.jpg\n")
+    process.send_signal(signal.SIGINT)
+    wait_for_signal(process, signal.SIGINT, timeout=4)
+    process.stderr.close()
+    if writer is not None:
+        os.close(writer)
+    assert not list(out.hidden.glob("*.done.json"))
 
 
 def test_no_part_starts_in_a_set_that_is_being_written_whole(out, spooled):

@@ -80,6 +80,8 @@ def check_part(name: str) -> str:
     Raises:
         UsageError: It cannot.
     """
+    if name == METADATA or name.endswith(SHARD_SUFFIXES):
+        raise UsageError(f"{name!r} cannot name a part: it would pass for the data of a whole set")
     if _PART.fullmatch(name) is None:
         raise UsageError(
             f"{name!r} cannot name a part: letters, digits, '.', '_' and '-', at most 64, a letter or digit first"

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from imgpipe.errors import UsageError
 from imgpipe.layout import DONE, FAILED, FAILED_NOW, LOCK, NOTE, Layout, check_part, parts
 
-NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True)
+NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True).filter(
+    lambda name: not name.endswith((".tar", ".parquet")) and name != "metadata.jsonl"
+)
 
 
 @given(st.lists(NAMES, unique=True, max_size=6), st.integers(0, 10**7), st.sampled_from(["tar", "parquet"]))
@@ -37,8 +39,10 @@ def test_a_name_that_can_be_one_is_taken(name):
     assert check_part(name) == name
 
 
-@pytest.mark.parametrize("name", ["", "../x", ".x", "a\n", "a/b", "~", "é"])
+@pytest.mark.parametrize(
+    "name", ["", "../x", ".x", "a\n", "a/b", "~", "é", "metadata.jsonl", "00000.tar", "x.parquet"]
+)
 def test_a_name_that_leads_elsewhere_is_refused(name):
-    """A part's name is used in names of files."""
+    """A part's name is used in names of files, and its folder stands among those of the data."""
     with pytest.raises(UsageError):
         check_part(name)

@@ -235,7 +235,11 @@ def complaint(ended: Sequence[Ended]) -> str | None:
 def _how(code: int | None) -> str:
     if code is None:
         return "did not end in time"
-    return f"exited with {code}" if code >= 0 else f"was ended by {signal.Signals(-code).name}"
+    if code >= 0:
+        return f"exited with {code}"
+    # Those for real time have no names, but the first and the last.
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    return f"was ended by {name}"
 
 
 def _said(text: str) -> str:

@@ -81,6 +81,15 @@ def test_of_many_words_the_error_is_told():
     assert complaint([Ended("a", 4, said)]) == "a exited with 4: imgpipe: the disk\\x1b[31m is full"
 
 
+@pytest.mark.parametrize(
+    ("number", "name"), [(signal.SIGKILL, "SIGKILL"), (signal.SIGRTMIN + 6, "signal 40")]
+)
+def test_the_signal_that_ended_a_program_is_told(tmp_path, number, name):
+    """By its name, or by its number where it has none."""
+    ended, _ = through(tmp_path, sh(f"kill -{int(number)} $$"))
+    assert complaint(ended) == f"sh was ended by {name}"
+
+
 def test_a_flood_of_words_blocks_nobody(tmp_path):
     """A program may say more than a pipe holds; the end of it is kept."""
     flood = "head -c 3000000 /dev/zero | tr '\\0' x >&2; echo the end >&2; cat"

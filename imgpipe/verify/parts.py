@@ -21,13 +21,23 @@ def missing(names: Sequence[str], expected: int | None) -> Iterator[Finding]:
     from 1; none where it is not known how many there should be."""
     if expected is None:
         return
-    numbers = {int(match[1]): name for name in names if (match := _NUMBER.search(name))}
-    first = 1 if expected in numbers and 0 not in numbers else 0
-    for number in range(first, first + expected):
-        if numbers.pop(number, None) is None:
+    numbers = {name: int(match[1]) for name in names if (match := _NUMBER.search(name))}
+    first = 1 if expected in numbers.values() and 0 not in numbers.values() else 0
+    due = dict.fromkeys(range(first, first + expected), "")
+    others = []
+    for name in sorted(names):
+        number = numbers.get(name)
+        if number is None or number not in due:
+            others.append((name, f"it is none of the {expected} parts"))
+        elif due[number]:
+            others.append((name, f"the part {number} of {expected} is {due[number]} already"))
+        else:
+            due[number] = name
+    for number, name in due.items():
+        if not name:
             yield _fault(f"{number:05d}", Kind.MISSING_FILE, f"the part {number} of {expected} is missing")
-    for name in sorted({*numbers.values(), *(name for name in names if not _NUMBER.search(name))}):
-        yield _fault(name, Kind.UNLISTED, f"it is none of the {expected} parts")
+    for name, why in others:
+        yield _fault(name, Kind.UNLISTED, why)
 
 
 def findings(out: Path, name: str) -> Iterator[Finding]:
@@ -55,7 +65,8 @@ def findings(out: Path, name: str) -> Iterator[Finding]:
 
 
 def _shards(out: Path, layout: Layout, told: Any) -> Iterator[Finding]:
-    listed = {str(shard.get("shard")): shard.get("sha256") for shard in told or () if isinstance(shard, dict)}
+    told = told if isinstance(told, list) else []
+    listed = {str(shard.get("shard")): shard.get("sha256") for shard in told if isinstance(shard, dict)}
     there = {
         str(head.get("shard")): head.get("sha256")
         for _, name in placed.committed_sidecars(out, layout)

@@ -64,6 +64,21 @@ def test_a_part_beyond_the_number_is_told(tmp_path):
     assert [fault[:2] for fault in found] == [("unlisted", "7"), ("unlisted", "x")]
 
 
+def test_a_part_that_is_there_twice_is_told(tmp_path):
+    """Of two parts with one number one is too many, though none is missing: each has the images of the other."""
+    found = faults(in_parts(tmp_path, "tar", ("a-0", "b-0", "b-1")), "--parts", 2)
+    assert found == [("unlisted", "b-0", "the part 0 of 2 is a-0 already")]
+
+
+@pytest.mark.parametrize("shards", [5, "x", [5, {"shard": [1]}], {"a": 1}, None])
+def test_a_marker_with_odd_shards_is_told(tmp_path, shards):
+    """What a marker says of its shards is believed in no form but its own."""
+    out = in_parts(tmp_path, "tar", ("0",))
+    path = out / "__imgpipe__" / "0.done.json"
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | {"shards": shards}) + "\n")
+    assert ("unlisted", "0-00000.tar") in [fault[:2] for fault in faults(out)]
+
+
 def test_all_parts_are_missing_in_an_empty_set(tmp_path):
     """A folder without anything misses all of its parts."""
     assert [fault[0] for fault in faults(tmp_path, "--parts", 2)] == ["missing_file"] * 2

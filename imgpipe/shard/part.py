@@ -98,12 +98,13 @@ class Part:
         try:
             marker: dict[str, Any] = orjson.loads(data)
             int(marker["input"]["records"]), str(marker["input"]["digest"])
-        except (ValueError, KeyError, TypeError):
+            marker.setdefault("options", {}).items()
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise UsageError(f"{self._out.where(name)} cannot be read") from None
         return marker
 
     def _check(self, marker: dict[str, Any]) -> None:
-        kept = marker.get("options", {})
+        kept = marker["options"]
         for name, value in _shaping(self._options).items():
             if kept.get(name, value) != value:
                 raise UsageError(

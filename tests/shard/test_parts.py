@@ -430,3 +430,11 @@ def test_keys_that_are_large_numbers_complete_a_part(out, spooled, tmp_path):
     result = shard(out, [], "--input", given)
     assert (result.code, marker(out)["placed"]) == (0, 2), result.err
     assert run_filter("fetch", "--resume", out, "--part", "p", stdin=given.read_bytes()).out == b""
+
+
+@pytest.mark.parametrize("change", [{"options": []}, {"options": None}, {"input": None}, {"input": {}}])
+def test_a_marker_that_is_none_is_refused(out, spooled, change):
+    """What stands in a marker's place and is none is told in one line."""
+    assert shard(out, spooled.records(1)).code == 0
+    (out.hidden / "p.done.json").write_text(json.dumps(marker(out) | change))
+    assert_one_clear_line(shard(out, []), 2, "p.done.json cannot be read")

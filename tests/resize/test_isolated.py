@@ -92,7 +92,8 @@ def test_a_decoder_that_hangs_costs_one_picture(isolated, photo):
 def test_a_picture_beyond_the_memory_fails_alone(isolated, tmp_path, photo):
     """A picture that needs more memory than is allowed fails; smaller ones pass."""
     Image.new("RGB", (5000, 5000)).save(tmp_path / "large.png")
-    make = isolated(max_memory=32 << 20)
+    # Beyond 32 MiB: Python 3.13 takes that much itself while it loads the resizer.
+    make = isolated(max_memory=64 << 20)
 
     assert kind_of(make, Job(str(tmp_path / "large.png"))) in (Kind.DECODE, Kind.CRASH)
     assert make(Job(photo)).size == (256, 192)

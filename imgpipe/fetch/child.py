@@ -74,7 +74,13 @@ async def _serve(options: FetchOptions, spool: Spool) -> None:
 
         nursery.start_soon(read)
         async for line in receive:
-            _tell(await _answer(attempt, records.parse(line, "url")))
+            answer = await _answer(attempt, records.parse(line, "url"))
+            try:
+                _tell(answer)
+            except BrokenPipeError:
+                # Here, since the nursery would hand it on in a group.
+                spool.remove()
+                nursery.cancel_scope.cancel()
 
 
 async def _answer(attempt: Attempt, record: Record) -> dict[str, Any]:

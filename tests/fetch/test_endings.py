@@ -6,12 +6,16 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from fetch.hostile import Hostile, Peer, good
 from helpers import IMGPIPE, shell
+
+from imgpipe.fetch.handover import pack_options
+from imgpipe.fetch.options import FetchOptions
 
 JOBS = {"async": 8, "threads": 8, "processes": 3, "loop": 1, "workers": 8}
 MODES = tuple(JOBS)
@@ -245,3 +249,25 @@ def test_a_reader_that_does_not_read_stops_it(mode, server, tmp_path):
 
     # A pipe holds 16 such records; the gathered, those in flight and those in the outbox come on top.
     assert counts[-1] <= 16 + 4 * JOBS[mode]
+
+
+def test_a_process_whose_parent_is_gone_ends_silently(server, spool):
+    """Mode processes: a file that nobody is told of goes, and no traceback stays on the terminal."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "imgpipe.fetch.child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    child.stdin.write(pack_options(FetchOptions(spool=spool, allow_private=True)))
+    child.stdin.flush()
+    folder = json.loads(child.stdout.readline())["folder"]
+
+    child.stdout.close()
+    child.stdin.write(json.dumps({"url": server.url("slow/1")}).encode() + b"\n")
+    child.stdin.flush()
+
+    assert (child.wait(10), child.stderr.read()) == (0, b"")
+    assert not Path(folder).exists()
+    child.stdin.close()
+    child.stderr.close()

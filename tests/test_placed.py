@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from imgpipe.errors import UsageError
 from imgpipe.counts import Counts
+from imgpipe.errors import UsageError
 from imgpipe.placed import Done, read_records
 
 

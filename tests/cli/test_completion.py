@@ -66,7 +66,9 @@ def test_the_wheel_installs_a_file_for_each_shell():
     """Where the shells look for them."""
     data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
 
-    places = {name: to for name, to in data["shared-data"].items() if name.startswith("imgpipe/cli/completions/")}
+    places = {
+        name: to for name, to in data["shared-data"].items() if name.startswith("imgpipe/cli/completions/")
+    }
     assert set(places) == {f"imgpipe/cli/completions/{path.name}" for path in FILES.iterdir()}
     assert set(places.values()) == {
         "share/bash-completion/completions/imgpipe",

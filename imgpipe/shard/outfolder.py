@@ -90,7 +90,7 @@ class OutFolder:
         while True:
             try:
                 fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 if stop.requested:
                     raise CutShort from None
                 if time.monotonic() < deadline:
@@ -99,6 +99,9 @@ class OutFolder:
                 part = self.layout.part
                 what = self._root if part is None or shared else f"the part {part} of {self._root}"
                 raise UsageError(f"another imgpipe shard writes to {what}; --wait S waits for it") from None
+            except OSError as error:
+                # Some network file systems have no locks unless they are mounted with them.
+                raise OutputError(f"cannot lock {self.where(name)}: {error.strerror}") from error
             return
 
     @property

@@ -21,6 +21,13 @@ main()
 """
 
 
+NO_LOCKS = """
+def flock(*_):
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+fcntl.flock = flock
+"""
+
+
 def run_without_links(out, lines, *options) -> subprocess.CompletedProcess:
     """The command as on a file system without hard links, such as exFAT."""
     command = [sys.executable, "-c", NO_LINKS, "shard", str(out), *options]
@@ -50,6 +57,18 @@ def test_shards_are_placed_without_hard_links(out, spooled):
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in out.path.iterdir()) == ["00000.tar", "00001.tar", "__imgpipe__"]
     assert not list(out.hidden.glob(".imgpipe-tmp-*"))
+
+
+def test_a_file_system_without_locks_is_told(out):
+    """Nobody is waited for who is not there: one clear line says what is missing, and nothing is placed."""
+    script = NO_LINKS.replace("import errno, os", "import errno, fcntl, os").replace(
+        "os.link = link", NO_LOCKS
+    )
+    command = [sys.executable, "-c", script, "shard", str(out), "--part", "p", "--wait", "60"]
+    done = subprocess.run(command, input=b"", capture_output=True, check=False, timeout=30)
+    assert done.returncode == 4, done.stderr
+    assert b"cannot lock" in done.stderr
+    assert b"another" not in done.stderr
 
 
 def test_numbers_are_a_set():

@@ -89,6 +89,16 @@ def check_part(name: str) -> str:
     return name
 
 
+def by_part(names: Iterable[str]) -> dict[str | None, list[str]]:
+    """The shards and sidecars among names, by the part that they are of; None for those of the whole."""
+    found: dict[str | None, list[str]] = {}
+    for name in names:
+        match = _NUMBERED.fullmatch(name)
+        if match:
+            found.setdefault(match[1], []).append(name)
+    return found
+
+
 def parts(hidden: Iterable[str]) -> list[str]:
     """The parts that the names in the hidden folder tell of, in order."""
     found = set()

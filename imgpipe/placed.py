@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from imgpipe.counts import Counts, identity
 from imgpipe.errors import Status, UsageError
-from imgpipe.layout import DONE, FAILED, FAILED_NOW, HIDDEN, METADATA, NOTE, Layout, parts
+from imgpipe.layout import DONE, FAILED, FAILED_NOW, HIDDEN, METADATA, NOTE, Layout, by_part, parts
 from imgpipe.note import parse_note
 from imgpipe.records import Record, loads
 from imgpipe.remote import Remote, address_of
@@ -44,11 +44,13 @@ class Done:
             if address_of(out) is None and Path(out).is_file():
                 self._add(read_records(Path(out)), failures=not retry_failed)
                 continue
-            for layout in layouts(out) if part is None else [Layout(part)]:
-                self._read(out, layout, complete=part is not None and marker(out, part) is not None)
+            listing = Listing(out)
+            for layout in listing.layouts if part is None else [Layout(part)]:
+                complete = part is not None and marker(out, part) is not None
+                self._read(out, layout, listing, complete=complete)
 
-    def _read(self, out: Path | str, layout: Layout, *, complete: bool) -> None:
-        self._add(since(out, {}, layout))
+    def _read(self, out: Path | str, layout: Layout, listing: Listing, *, complete: bool) -> None:
+        self._add(since(out, {}, layout, listing))
         if not self._retry_failed:
             self._add(failures(out, layout), failures=True, complete=complete)
 
@@ -77,13 +79,32 @@ def is_for_good(record: Record) -> bool:
     return status == Status.SKIPPED or (status == Status.FAILED and record.get("retryable") is not True)
 
 
-def layouts(out: Path | str) -> list[Layout]:
-    """The data set itself, and each part that it has.
+class Listing:
+    """What stands in OUT now, listed once: a set has up to a hundred thousand parts, and many more shards.
+
+    Attributes:
+        layouts: The data set itself, and each part that it has.
 
     Raises:
         UsageError: An address cannot be listed.
     """
-    return [WHOLE, *map(Layout, parts(_names(out, HIDDEN)))]
+
+    def __init__(self, out: Path | str) -> None:
+        # In this order: a sidecar is there before its shard is.
+        self._shards = by_part(_names(out, ""))
+        hidden = _names(out, HIDDEN)
+        self._sidecars = by_part(hidden)
+        self.layouts = [WHOLE, *map(Layout, parts(hidden))]
+
+    def shards(self, layout: Layout) -> dict[int, str]:
+        """The shards of the data set, or of the part, by number, in order."""
+        return layout.shards(self._shards.get(layout.part, ()))
+
+    def committed_sidecars(self, layout: Layout) -> list[tuple[int, str]]:
+        """The numbers and names of the sidecars whose shard exists, in order."""
+        committed = self.shards(layout)
+        found = layout.sidecars(self._sidecars.get(layout.part, ()))
+        return [sidecar for sidecar in found.items() if sidecar[0] in committed]
 
 
 def marker(out: Path | str, part: str) -> dict[str, Any] | None:
@@ -108,16 +129,18 @@ def failures(out: Path | str, layout: Layout = WHOLE) -> Iterator[Record]:
                 yield record
 
 
-def since(out: Path | str, mark: Mapping[str, int], layout: Layout = WHOLE) -> Iterator[Record]:
+def since(
+    out: Path | str, mark: Mapping[str, int], layout: Layout = WHOLE, listing: Listing | None = None
+) -> Iterator[Record]:
     """The rows of what was placed after `mark`: `metadata`, bytes of the metadata, and `shard`, the number
-    of the first shard that was not there yet.
+    of the first shard that was not there yet. What stands in OUT is listed, unless it was before.
 
     Raises:
         UsageError: A list cannot be read.
     """
     if address_of(out) is None:
         yield from _in_folders(Path(out), mark.get("metadata", 0), layout)
-    for number, name in committed_sidecars(out, layout):
+    for number, name in (listing or Listing(out)).committed_sidecars(layout):
         if number >= mark.get("shard", 0):
             yield from filter(counts_as_placed, _read(out, f"{HIDDEN}/{name}"))
 
@@ -133,12 +156,6 @@ def _in_folders(out: Path, start: int, layout: Layout) -> Iterator[Record]:
         note = parse_note((out / HIDDEN / layout.hidden(NOTE)).read_bytes())
         if note is not None and note.offset >= end and note.is_in_place(folder):
             yield from _parsed(note.line)
-
-
-def committed_sidecars(out: Path | str, layout: Layout = WHOLE) -> list[tuple[int, str]]:
-    """The numbers and names of the sidecars in OUT whose shard exists, in order."""
-    committed = layout.shards(_names(out, ""))
-    return [found for found in layout.sidecars(_names(out, HIDDEN)).items() if found[0] in committed]
 
 
 def _names(out: Path | str, folder: str) -> list[str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -104,3 +105,17 @@ def test_counts_hold_each_number_as_often_as_it_was_added():
         taken = [counts.take(number * 2**50 % 2**64) for _ in range(number % 3)]
         assert all(taken)
     assert not any(counts.take(number * 2**50 % 2**64) for number in range(5000))
+
+
+def test_a_set_of_many_parts_is_listed_once(tmp_path, monkeypatch):
+    """What is done in all parts is found without a look at every name for each of them."""
+    for number in range(50):
+        name = f"{number:05d}-00000"
+        (tmp_path / f"{name}.tar").touch()
+        write(tmp_path / "__imgpipe__" / f"{name}.jsonl", {"count": 1}, placed(f"http://h/{number}"))
+    listed = []
+    list_folder = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda *args: (listed.append(args), list_folder(*args))[1])
+    done = Done([tmp_path])
+    assert all(done.leaves_out({"url": f"http://h/{number}"}) for number in range(50))
+    assert len(listed) == 2

@@ -38,7 +38,8 @@ class DataSet:
         self.is_here = address_of(out) is None
         if self.is_here and not os.path.isdir(out):
             raise UsageError(f"{out} is no folder" if os.path.exists(out) else f"{out} does not exist")
-        self.layouts = placed.layouts(out)
+        self._listing = placed.Listing(out)
+        self.layouts = self._listing.layouts
         self._shards = self._committed()
         if not self._shards and not self._has_lists():
             raise UsageError(f"{out} holds no data set: neither {METADATA} nor a shard, nor what failed")
@@ -48,7 +49,7 @@ class DataSet:
         names = set(os.listdir(self.out)) if self.is_here else set()
         found = []
         for layout in self.layouts:
-            for number, sidecar in placed.committed_sidecars(self.out, layout):
+            for number, sidecar in self._listing.committed_sidecars(layout):
                 shard = (layout.stem(number) + suffix for suffix in SHARD_SUFFIXES)
                 found.append((layout, sidecar, next((name for name in shard if name in names), "")))
         return found

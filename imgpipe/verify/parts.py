@@ -11,6 +11,7 @@ from imgpipe import placed
 from imgpipe.counts import Digest
 from imgpipe.errors import Kind, RecordError
 from imgpipe.layout import HIDDEN, Layout
+from imgpipe.placed import Listing
 from imgpipe.verify.findings import Fault, Finding, mismatch
 
 _NUMBER: Final = re.compile(r"([0-9]+)$")
@@ -40,7 +41,7 @@ def missing(names: Sequence[str], expected: int | None) -> Iterator[Finding]:
         yield _fault(name, Kind.UNLISTED, why)
 
 
-def findings(out: Path, name: str) -> Iterator[Finding]:
+def findings(out: Path, name: str, listing: Listing) -> Iterator[Finding]:
     """What differs between a part and its marker."""
     layout = Layout(name)
     marker = placed.marker(out, name)
@@ -48,7 +49,7 @@ def findings(out: Path, name: str) -> Iterator[Finding]:
         yield _fault(name, Kind.MISSING_FILE, "the part is not complete: run it again to go on")
         return
     rows, failures = Digest(), Digest()
-    for row in placed.since(out, {}, layout):
+    for row in placed.since(out, {}, layout, listing):
         rows.add(row)
     for record in placed.failures(out, layout):
         failures.add(record)
@@ -61,15 +62,15 @@ def findings(out: Path, name: str) -> Iterator[Finding]:
         )
     elif marker.get("input") != (rows + failures).as_json():
         yield mismatch({"shard": name}, "it holds other records than its marker tells of")
-    yield from _shards(out, layout, marker.get("shards"))
+    yield from _shards(out, layout, listing, marker.get("shards"))
 
 
-def _shards(out: Path, layout: Layout, told: Any) -> Iterator[Finding]:
+def _shards(out: Path, layout: Layout, listing: Listing, told: Any) -> Iterator[Finding]:
     told = told if isinstance(told, list) else []
     listed = {str(shard.get("shard")): shard.get("sha256") for shard in told if isinstance(shard, dict)}
     there = {
         str(head.get("shard")): head.get("sha256")
-        for _, name in placed.committed_sidecars(out, layout)
+        for _, name in listing.committed_sidecars(layout)
         for head in [next(placed.read_records(out / HIDDEN / name), {})]
     }
     for name in sorted(listed.keys() | there.keys()):

@@ -15,7 +15,7 @@ from typing import Final
 from imgpipe import records
 from imgpipe.errors import Kind, RecordError, UsageError
 from imgpipe.layout import HIDDEN, LOCK, METADATA, Layout
-from imgpipe.placed import layouts
+from imgpipe.placed import WHOLE, Listing
 from imgpipe.records import Record
 from imgpipe.signals import Stop
 from imgpipe.stream import Emit
@@ -62,39 +62,35 @@ def run(stop: Stop, emit: Emit, options: VerifyOptions) -> Tally:
     return emit.tally
 
 
-def _findings(out: Path, found: list[Layout], expected: int | None) -> Iterator[Finding]:
-    named = [layout.part for layout in found if layout.part is not None]
+def _findings(out: Path, listing: Listing, expected: int | None) -> Iterator[Finding]:
+    named = [layout.part for layout in listing.layouts if layout.part is not None]
     if not named and expected is None:
-        if not _holds_data(out, Layout()):
+        if not (out / METADATA).exists() and not listing.shards(WHOLE):
             raise UsageError(f"{out} holds no data set: neither {METADATA} nor a shard")
-        return _placed(out, Layout())
+        return _placed(out, WHOLE, listing)
     return chain(
         parts.missing(named, expected),
-        *(_placed(out, layout) for layout in found),
-        *(parts.findings(out, name) for name in named),
+        *(_placed(out, layout, listing) for layout in listing.layouts),
+        *(parts.findings(out, name, listing) for name in named),
     )
 
 
-def _holds_data(out: Path, layout: Layout) -> bool:
-    return Path(layout.folder(str(out)), METADATA).exists() or bool(layout.shards(os.listdir(out)))
-
-
-def _placed(out: Path, layout: Layout) -> Iterator[Finding]:
+def _placed(out: Path, layout: Layout, listing: Listing) -> Iterator[Finding]:
     folder = Path(layout.folder(str(out)))
     if (folder / METADATA).exists():
         return folders.findings(folder)
-    return shards.findings(out, layout)
+    return shards.findings(out, layout, listing)
 
 
 @contextlib.contextmanager
-def _unlocked(out: Path) -> Iterator[list[Layout]]:
+def _unlocked(out: Path) -> Iterator[Listing]:
     """The data set, or its parts; nothing is placed in them while the context lasts."""
     if not out.is_dir():
         raise UsageError(f"{out} is no folder")
     with contextlib.ExitStack() as held:
         _lock(out, LOCK, held)
-        found = layouts(out)
-        for layout in found[1:]:
+        found = Listing(out)
+        for layout in found.layouts[1:]:
             # One lock at a time, since parts are many: it tells whether somebody is at work now.
             with contextlib.ExitStack() as now:
                 _lock(out, layout.hidden(LOCK), now)

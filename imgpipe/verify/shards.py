@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tarfile
 from collections.abc import Iterator
 from functools import partial
@@ -16,6 +15,7 @@ import orjson
 from imgpipe import placed
 from imgpipe.errors import Kind, RecordError
 from imgpipe.layout import HIDDEN, Layout
+from imgpipe.placed import Listing
 from imgpipe.records import Record
 from imgpipe.verify.findings import Fault, Finding, Placed, mismatch
 
@@ -26,11 +26,11 @@ Sample = tuple[str, bytes, Any]
 """A name, the bytes of an image, and its row as the shard has it; None where it has none."""
 
 
-def findings(out: Path, layout: Layout) -> Iterator[Finding]:
+def findings(out: Path, layout: Layout, listing: Listing) -> Iterator[Finding]:
     """Every image of the data set, or part, with its row, and what is wrong with its shards."""
     expected: int | None = None
     count = 0
-    for number, name in layout.shards(os.listdir(out)).items():
+    for number, name in listing.shards(layout).items():
         if expected is not None and number != expected:
             yield mismatch({"shard": name}, f"the shard {layout.stem(expected)} is missing before it")
         expected = number + 1

@@ -9,9 +9,10 @@ import click
 
 from imgpipe.cli.params import SECONDS, SECONDS_OR_ZERO
 from imgpipe.cli.read import Names
+from imgpipe.cli.shard import command as shard
 from imgpipe.cluster import pipe as pipes
-from imgpipe.cluster.options import FORMATS, PART_BY, Columns, Job, SparkOptions
-from imgpipe.errors import Exit
+from imgpipe.cluster.options import FORMATS, MOST_PARTS, PART_BY, Columns, Job, SparkOptions
+from imgpipe.errors import Exit, UsageError, safe
 from imgpipe.remote import address_of
 
 DEFAULTS = Job(out="")
@@ -39,7 +40,7 @@ class Setting(click.ParamType[tuple[str, str]]):
 @click.argument("out", metavar="OUT")
 @click.argument("pipe", nargs=-1, metavar="[-- PIPE]")
 @click.option(
-    "--parts", type=click.IntRange(1, 100_000), metavar="N", help="Parts; without it, one for 10000 rows."
+    "--parts", type=click.IntRange(1, MOST_PARTS), metavar="N", help="Parts; without it, one for 10000 rows."
 )
 @click.option(
     "--part-by",
@@ -116,6 +117,7 @@ def command(table: str, out: str, pipe: tuple[str, ...], **options: Any) -> Exit
         scratch=None if scratch is None else os.path.abspath(scratch),
         **{name: options.pop(name) for name in ("attempts", "wait", "timeout")},
     )
+    _check_shard(job)
     wanted = SparkOptions(input=table, job=job, **options)
     found = run(wanted)
     if not wanted.quiet:
@@ -123,3 +125,18 @@ def command(table: str, out: str, pipe: tuple[str, ...], **options: Any) -> Exit
     if found.broken:
         return Exit.INTERNAL
     return Exit.RECORDS_FAILED if fail and found.total("failed") else Exit.OK
+
+
+def _check_shard(job: Job) -> None:
+    """Refuse words after `shard` that it would not take, before anything starts.
+
+    Raises:
+        click.UsageError: An option is wrong.
+        UsageError: There is a name: it would be a picture to place, and the records of the part would go nowhere.
+    """
+    (words,) = (list(command[1:]) for command in job.pipe if command[0] == "shard")
+    names = shard.make_context("imgpipe shard", [job.out, *words]).params["path"]
+    if names:
+        raise UsageError(
+            f"the pipe's shard places in the OUT of imgpipe spark: leave {safe(names[0], 200)} out of the pipe"
+        )

@@ -11,6 +11,9 @@ FORMATS: Final = ("auto", "txt", "csv", "tsv", "jsonl", "parquet")
 PART_BY: Final = ("host", "line")
 """What decides the part of a record."""
 
+MOST_PARTS: Final = 100_000
+"""Parts that a name of five digits can tell apart."""
+
 Command: TypeAlias = tuple[str, ...]
 """A program with its arguments."""
 

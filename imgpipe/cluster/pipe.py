@@ -63,7 +63,7 @@ def _check(pipe: tuple[Command, ...]) -> None:
     shards = [command for command in pipe if command[0] == "shard"]
     if len(shards) != 1:
         raise UsageError("the pipe needs one shard, which places the images")
-    for option in ("--part", "--input"):
+    for option in ("--part", "--input", "--failed"):
         if _has(shards[0], option):
             raise UsageError(f"each part has its own {option}: leave it out of the pipe's shard")
 

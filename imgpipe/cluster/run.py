@@ -6,18 +6,15 @@ import dataclasses
 import math
 import time
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from imgpipe.cluster import rows, summary
-from imgpipe.cluster.options import ROWS_A_PART, SparkOptions
+from imgpipe.cluster.options import MOST_PARTS, ROWS_A_PART, SparkOptions
 from imgpipe.cluster.session import as_process_errors, session
 from imgpipe.cluster.summary import Plan, Summary
 from imgpipe.cluster.table import Table, open_table
 from imgpipe.cluster.task import run_task
 from imgpipe.errors import UsageError, safe
-
-_MOST_PARTS: Final = 100_000
-"""Parts that a name of five digits can tell apart."""
 
 
 def run(options: SparkOptions) -> Summary:
@@ -54,7 +51,7 @@ def run(options: SparkOptions) -> Summary:
 
 def _enough(table: Table) -> int:
     count: int = table.frame.count()
-    return max(1, min(_MOST_PARTS, math.ceil(count / ROWS_A_PART)))
+    return max(1, min(MOST_PARTS, math.ceil(count / ROWS_A_PART)))
 
 
 def _parted(table: Table, parts: int, options: SparkOptions) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 from collections import Counter
@@ -12,7 +11,8 @@ from typing import Any, Final
 
 from imgpipe import __version__, console, files, records
 from imgpipe.cluster.marker import PartResult
-from imgpipe.errors import ImgpipeError, safe
+from imgpipe.cluster.options import MOST_PARTS, PART_BY
+from imgpipe.errors import ImgpipeError, UsageError, safe
 from imgpipe.layout import HIDDEN
 from imgpipe.remote import Remote, address_of
 
@@ -108,11 +108,24 @@ class Plan:
 
 
 def plan_before(out: str) -> Plan | None:
-    """The plan of an earlier run, also of one that did not end; None where there was none."""
-    with contextlib.suppress(ImgpipeError, OSError, KeyError, TypeError, ValueError):
+    """The plan of an earlier run, also of one that did not end; None where there was none.
+
+    Raises:
+        UsageError: It cannot be read: in other parts, much would be placed twice.
+    """
+    try:
         found = records.parse(_read(out), "")
-        return Plan(int(found["parts"]), str(found["part_by"]))
-    return None
+        plan = Plan(int(found["parts"]), str(found["part_by"]))
+        if not (1 <= plan.parts <= MOST_PARTS and plan.part_by in PART_BY):
+            raise ValueError(plan)  # noqa: TRY301 - one place makes the error
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ImgpipeError, OSError, KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"{safe(out)}: {HIDDEN}/{NAME}, which tells how INPUT was cut into parts, cannot be read: "
+            f"{safe(str(error), 200)}"
+        ) from error
+    return plan
 
 
 def _read(out: str) -> bytes:

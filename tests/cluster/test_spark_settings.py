@@ -61,6 +61,10 @@ def test_the_reason_is_one_line(text, line):
     ("args", "words"),
     [
         (["in.csv", "out", "--", "fetch | resize"], ["one shard"]),
+        (["in.csv", "out", "--", "fetch | shard set"], ["leave set out of the pipe"]),
+        (["in.csv", "out", "--", "fetch", "|", "shard", "--", "-x"], ["leave -x out of the pipe"]),
+        (["in.csv", "out", "--", "fetch | shard --nosuch"], ["--nosuch"]),
+        (["in.csv", "out", "--", "fetch | shard --failed x"], ["--failed"]),
         (["in.csv", "out", "--conf", "spark.x"], ["NAME=VALUE"]),
         (["in.csv", "out", "--parts", "0"], ["--parts"]),
         (["in.csv"], ["OUT"]),
@@ -93,6 +97,21 @@ def test_other_parts_are_refused(tmp_path, options):
     result = run_filter("spark", "in.csv", "out", *options, cwd=tmp_path)
 
     assert_one_clear_line(result, 2, "was made in 16 parts by host; --parts 16 --part-by host goes on")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "5", '{"parts":0,"part_by":"host"}', '{"parts":2,"part_by":"x"}', '{"parts":[]}']
+)
+def test_a_plan_that_cannot_be_read_is_refused(tmp_path, text):
+    """Without it the rows might come into other parts, beside those that are there."""
+    folder = tmp_path / "out/__imgpipe__"
+    folder.mkdir(parents=True)
+    (folder / "spark.json").write_text(text)
+
+    result = run_filter("spark", "in.csv", "out", cwd=tmp_path)
+
+    assert_one_clear_line(result, 2, "spark.json", "cannot be read")
+    assert (folder / "spark.json").read_text() == text
 
 
 @pytest.mark.spark

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -202,8 +203,9 @@ def _verdict(stage: str, common: Common, tally: Tally) -> Exit:
     """The exit code of a stage that came to the end of its input."""
     if common.fail_under is not None and tally.share < common.fail_under:
         tried = tally.ok + tally.failed
+        # Rounded down: what is less than 95% must not be told as 95.0%.
         console.complain(
-            f"{stage}: {tally.ok} of {tried} records are ok ({tally.share:.1%}), "
+            f"{stage}: {tally.ok} of {tried} records are ok ({math.floor(tally.share * 1000) / 10:.1f}%), "
             f"less than --fail-under {common.fail_under * 100:g}%"
         )
         return Exit.RECORDS_FAILED

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from helpers import run_filter, shell
 
@@ -87,3 +89,11 @@ def test_a_wrong_share_is_one_line(ratio):
 
     assert result.code == 2
     assert "write 0.95 or 95%" in result.err
+
+
+def test_a_share_that_is_too_small_never_looks_like_the_limit():
+    """Just below the limit, it is rounded down."""
+    lines = [json.dumps({"url": "http://h/" if number > 500 else ""}) for number in range(10_000)]
+    result = run_filter("read", "-q", "--fail-under", "95%", lines=lines)
+    assert result.code == 3
+    assert "9499 of 10000 records are ok (94.9%), less than --fail-under 95%" in result.err

@@ -14,6 +14,7 @@ from typing import Final, Self
 from imgpipe.errors import OutputError, UsageError, safe
 from imgpipe.files import TEMPORARY_PREFIX, make_folder, sync_file_system, unlink_quietly
 from imgpipe.read.parts import name_of
+from imgpipe.remote import address_of
 
 GATHERED: Final = 1 << 24
 """Bytes gathered before they go to the files: 16 kB each where there are 1,000."""
@@ -34,10 +35,12 @@ class PartFiles:
 
     Raises:
         OutputError: The folder cannot be made or written to.
-        UsageError: It holds parts already, or another process writes some there.
+        UsageError: It holds parts already, another process writes some there, or it is an address.
     """
 
     def __init__(self, folder: str, parts: int) -> None:
+        if address_of(folder) is not None:
+            raise UsageError(f"--into needs a folder of this machine: {safe(folder)} is an address")
         self._folder = make_folder(folder)
         self._hidden = f"{self._folder}/{_HIDDEN}"
         self._gathered = [bytearray() for _ in range(parts)]

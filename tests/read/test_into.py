@@ -228,3 +228,10 @@ def test_options_that_do_not_fit_are_refused(args, words, tmp_path):
     """One clear line says which."""
     assert_one_clear_line(run_filter("read", *args, cwd=tmp_path), 2, words)
     assert held(tmp_path) == {}
+
+
+def test_an_address_is_refused(tmp_path):
+    """No folder of its name is made here."""
+    result = run_filter("read", "--parts", 2, "--into", "s3://bucket/in", lines=["http://h/"], cwd=tmp_path)
+    assert_one_clear_line(result, 2, "s3://bucket/in is an address")
+    assert list(tmp_path.iterdir()) == []

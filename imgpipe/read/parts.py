@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-from hashlib import blake2b
 from typing import Final
 
 from imgpipe.hosts import host_of
+from imgpipe.parts import number_of
 from imgpipe.read.options import BY_HOST
 from imgpipe.records import Record
 
@@ -28,15 +28,10 @@ def place(record: Record, number: int, parts: int, by: str) -> tuple[int, str | 
     if by != BY_HOST or not isinstance(url, str):
         return number % parts, None
     host = host_of(url)
-    return (_digest(url) if host is None else digest_of_host(host)) % parts, host
+    return (number_of(url) if host is None else digest_of_host(host)) % parts, host
 
 
-def _digest(text: str) -> int:
-    # Python's own hash differs from process to process. Lone surrogates come in by JSON's escapes.
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
-
-
-digest_of_host = functools.lru_cache(_REMEMBERED)(_digest)
+digest_of_host = functools.lru_cache(_REMEMBERED)(number_of)
 """The number of 64 bits that, modulo N, is the part of a host."""
 
 

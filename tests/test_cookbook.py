@@ -420,6 +420,9 @@ def bucket(kitchen):
     files = s3fs.S3FileSystem(endpoint_url=endpoint, key="test", secret="test", skip_instance_cache=True)
     files.mkdir("sets")
     yield lambda: (files.invalidate_cache(), files.find("sets"))[1]
+    # Another server in this process would have it too.
+    files.invalidate_cache()
+    files.rm("sets", recursive=True)
     server.stop()
 
 

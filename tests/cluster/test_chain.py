@@ -162,8 +162,7 @@ def test_the_orphans_of_a_killed_process_are_ended(tmp_path):
     process.kill()
     process.wait()
 
-    wait_until(lambda: not folder.exists())
-    assert not alive(pid)
+    wait_until(lambda: not folder.exists() and not alive(pid))
     assert (tmp_path / "trapped").exists()
 
 

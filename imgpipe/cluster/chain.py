@@ -223,9 +223,15 @@ def complaint(ended: Sequence[Ended]) -> str | None:
     """Why the chain failed, on one line; None where all went well.
 
     The first that failed is to blame; one that was waited for in vain, or that nobody read from any
-    more, only followed.
+    more, only followed. Whose reader had enough, and ended well, did not fail: `shard` reads no further
+    where its part is done.
     """
-    failed = [one for one in ended if one.code != 0]
+    readers = [*ended[1:], None]
+    failed = [
+        one
+        for one, reader in zip(ended, readers, strict=True)
+        if one.code != 0 and not (one.code in _CLOSED_PIPE and reader is not None and reader.code == 0)
+    ]
     if not failed:
         return None
     blamed = min(failed, key=lambda one: (one.code is None, one.code in _CLOSED_PIPE))

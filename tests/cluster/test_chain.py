@@ -90,6 +90,14 @@ def test_the_signal_that_ended_a_program_is_told(tmp_path, number, name):
     assert complaint(ended) == f"sh was ended by {name}"
 
 
+def test_who_is_read_no_further_did_not_fail():
+    """A program whose reader had enough and ended well is no failure; one whose reader failed is named after it."""
+    closed = Ended("a", -signal.SIGPIPE, "")
+    assert complaint([closed, Ended("b", 0, "")]) is None
+    assert complaint([closed, Ended("b", 3, "")]) == "b exited with 3"
+    assert complaint([Ended("a", 1, ""), Ended("b", 0, "")]) == "a exited with 1"
+
+
 def test_a_flood_of_words_blocks_nobody(tmp_path):
     """A program may say more than a pipe holds; the end of it is kept."""
     flood = "head -c 3000000 /dev/zero | tr '\\0' x >&2; echo the end >&2; cat"

@@ -56,6 +56,9 @@ class Peer:
     request: Seen | None = None
 
     def send(self, data: bytes) -> None:
+        # Whoever has the whole answer may ask again before this thread runs on.
+        if self.request is not None:
+            self.request.until = time.monotonic()
         self.socket.sendall(data)
 
     def trickle(self, data: bytes, pause=0.2) -> None:
@@ -198,7 +201,7 @@ class Hostile:
                 return False
             return act(peer)
         finally:
-            peer.request.until = time.monotonic()
+            peer.request.until = min(peer.request.until, time.monotonic())
             with self._mutex:
                 self._at_once -= 1
 

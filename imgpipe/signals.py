@@ -23,6 +23,9 @@ from imgpipe.errors import ImgpipeError
 ABORT_AFTER: Final = 5.0
 """Seconds after its grace at which a stage that was asked to stop is ended whatever it does."""
 
+AGAIN: Final = 0.1
+"""Seconds after which the main thread is told once more that the reader has gone."""
+
 
 class ReaderGone(ImgpipeError):  # noqa: N818 - it is no error of ours
     """Nobody reads standard output any more; the process is about to die by SIGPIPE."""
@@ -62,7 +65,7 @@ class Stop:
     def request(self, signum: int) -> None:
         """Ask the stage to stop; the second time, end the process by the signal at once."""
         if self.requested:
-            die_by(signum)
+            _die_by(signum)
         with self._lock:
             self.signal = signum
             self._deadline = time.monotonic() + self.grace
@@ -93,10 +96,18 @@ def _at_main_thread(signum: int) -> None:
         signal.pthread_kill(ident, signum)
 
 
-def die_by(signum: int) -> NoReturn:
-    """End the process by `signum`, as if nothing had handled it. For the main thread."""
-    # What is to be done at an exit, such as flushing logs, is done at this one too.
+def leave_by(signum: int) -> NoReturn:
+    """End the process by `signum` at the end of its work, as at any other exit. For the main thread.
+
+    Not for a signal's handler: what libraries do at an exit may wait for a lock that is held where the
+    handler broke in.
+    """
     atexit._run_exitfuncs()  # noqa: SLF001 - the interpreter's only name for it
+    _die_by(signum)
+
+
+def _die_by(signum: int) -> NoReturn:
+    """End the process by `signum` there and then, as if nothing had handled it. For the main thread."""
     signal.signal(signum, signal.SIG_DFL)
     os.kill(os.getpid(), signum)
     # Only where the signal is blocked does the process come here.
@@ -113,6 +124,7 @@ class ReaderWatch:
     def __init__(self, descriptor: int | None) -> None:
         self._descriptor = descriptor
         self._gone = False
+        self._dying = False
         self._cleanups: list[Callable[[], None]] = []
 
     def at_end(self, cleanup: Callable[[], None]) -> None:
@@ -122,6 +134,8 @@ class ReaderWatch:
     def start(self) -> None:
         """Watch from a thread of its own, which ends with the process."""
         signal.signal(signal.SIGPIPE, self._handle)
+        # Who started this process may have blocked it, and that is inherited.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGPIPE})
         if self._descriptor is not None:
             threading.Thread(target=self._watch, name="reader-watch", daemon=True).start()
 
@@ -131,7 +145,10 @@ class ReaderWatch:
         poll.register(self._descriptor or 0, 0)
         events = poll.poll()
         if any(event & (select.POLLERR | select.POLLHUP) for _, event in events):
-            self.gone()
+            # A signal that comes just before the main thread waits for a lock does not wake it.
+            while True:
+                self.gone()
+                time.sleep(AGAIN)
 
     def gone(self) -> None:
         """Nobody reads any more: have the main thread end the process."""
@@ -139,14 +156,16 @@ class ReaderWatch:
         _at_main_thread(signal.SIGPIPE)
 
     def _handle(self, _signum: int, _frame: FrameType | None) -> None:
-        # Sockets raise this signal too, whenever a server has closed; those are not meant.
-        if not self._gone:
+        # Sockets raise this signal too, whenever a server has closed; those are not meant. And each thread
+        # that writes finds the reader gone; the second must not cut the cleaning short.
+        if not self._gone or self._dying:
             return
-        # Each thread that writes finds the reader gone; the second must not cut the cleaning short.
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        self._dying = True
         for cleanup in self._cleanups:
-            cleanup()
-        die_by(signal.SIGPIPE)
+            # It broke in anywhere, so a file may be in no state to be closed; the next one goes all the same.
+            with contextlib.suppress(Exception):
+                cleanup()
+        _die_by(signal.SIGPIPE)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from helpers import wait_for_signal
 
+from imgpipe import signals
 from imgpipe.signals import ReaderWatch, Stop, handled
 
 PASSING = [sys.executable, str(Path(__file__).with_name("passing.py"))]
@@ -131,6 +132,60 @@ def test_a_closed_pipe_ends_a_writing_stage(spool):
     assert done.stdout.endswith(b"}\n141\n")
     assert done.stderr == b""
     assert not list(spool.iterdir())
+
+
+LOST = """
+import atexit, signal, sys, threading
+from imgpipe import signals
+from imgpipe.signals import ReaderWatch
+atexit.register(threading.Event().wait)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
+watch = ReaderWatch(1)
+def torn():
+    raise RuntimeError("reentrant call")
+watch.at_end(torn)
+watch.at_end(lambda: print("cleaned", file=sys.stderr, flush=True))
+watch.start()
+threading.Event().wait()
+"""
+
+
+def test_nothing_holds_a_stage_whose_reader_left():
+    """Neither a block of the signal that it inherited, nor a cleaning that fails, nor what a library would wait
+    for at an exit."""
+    reader, writer = os.pipe()
+    stage = subprocess.Popen([sys.executable, "-c", LOST], stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    os.close(reader)
+
+    wait_for_signal(stage, signal.SIGPIPE)
+    assert stage.stderr.read() == b"cleaned\n"
+    stage.stderr.close()
+
+
+def test_the_main_thread_is_told_until_it_hears(monkeypatch):
+    """A signal that comes just before it waits for a lock is lost, so there is a next one."""
+    told = []
+    ended = threading.Event()
+
+    def tell(number):
+        told.append(number)
+        if len(told) == 3:
+            ended.set()
+            threading.Event().wait()
+
+    monkeypatch.setattr(signals, "_at_main_thread", tell)
+    monkeypatch.setattr(signals, "AGAIN", 0.001)
+    before = signal.getsignal(signal.SIGPIPE)
+    reader, writer = os.pipe()
+
+    ReaderWatch(writer).start()
+    os.close(reader)
+
+    assert ended.wait(10)
+    signal.signal(signal.SIGPIPE, before)
+    assert told == [signal.SIGPIPE] * 3
+    os.close(writer)
 
 
 def test_a_named_pipe_whose_reader_left_does_not_hold_a_stage(tmp_path):

@@ -121,7 +121,7 @@ def _run() -> int:
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except click.Abort:
-        signals.die_by(signal.SIGINT)
+        signals.leave_by(signal.SIGINT)
     except click.ClickException as error:
         with contextlib.suppress(OSError):
             error.show()
@@ -131,9 +131,9 @@ def _run() -> int:
         return error.exit_code
     except (BrokenPipeError, ReaderGone):
         _forget_stdout()
-        signals.die_by(signal.SIGPIPE)
+        signals.leave_by(signal.SIGPIPE)
     except KeyboardInterrupt:
-        signals.die_by(signal.SIGINT)
+        signals.leave_by(signal.SIGINT)
     except OSError as error:
         # What click writes, such as a page of help, may meet a full disk.
         _forget_stdout()

@@ -193,7 +193,7 @@ def run_streams(
             if talks and (tally.done or sys.exc_info()[0] is None):
                 tell(tally, stage, progress.seconds)
     if stop.signal is not None:
-        signals.die_by(stop.signal)
+        signals.leave_by(stop.signal)
     if after is not None and not common.quiet and (line := after(tally)):
         console.say(f"imgpipe {stage}: {line}")
     return _verdict(stage, common, tally)

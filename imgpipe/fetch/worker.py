@@ -41,7 +41,7 @@ def main() -> None:
         except OutputError as error:
             os.write(1, records.dump({FATAL: str(error)}))
     if stop.signal is not None:
-        signals.die_by(stop.signal)
+        signals.leave_by(stop.signal)
 
 
 if __name__ == "__main__":

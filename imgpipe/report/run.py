@@ -68,7 +68,7 @@ def run(options: ReportOptions) -> str | None:
                 _write(target, page)
     if stop.signal is not None:
         # Half of the rows make no report; one that is there already stays.
-        signals.die_by(stop.signal)
+        signals.leave_by(stop.signal)
     return target
 
 

@@ -108,6 +108,27 @@ def move_new(source: str, target: str) -> None:
         os.unlink(source)
 
 
+def replace(target: str, data: bytes) -> None:
+    """Write a file whole; one that was there before stays until then, and where that fails.
+
+    Args:
+        target: Its path; where that is a link, the file that it leads to is written.
+        data: What it holds.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    target = os.path.realpath(target)
+    temporary = temporary_path(os.path.dirname(target))
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+        os.replace(temporary, target)
+    except BaseException:
+        unlink_quietly(temporary)
+        raise
+
+
 def make_folder(folder: str) -> str:
     """Make a folder of the user, with its parents, and return its absolute path.
 

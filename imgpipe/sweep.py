@@ -11,7 +11,7 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -33,11 +33,8 @@ class Kept:
 
     def note(self, record: Record) -> None:
         """Mark the run folder of the record's file, if it is a spooled one."""
-        path = record.get("path")
-        if record.get("spooled") is not True or not isinstance(path, str):
-            return
-        folder = path.rpartition("/")[0]
-        if folder in self._folders or run_folder(path) is None:
+        folder = _new_folder(record, self._folders)
+        if folder is None:
             return
         if len(self._folders) >= _SEEN_AT_MOST:
             self._folders.clear()
@@ -55,11 +52,8 @@ class Seen:
 
     def note(self, record: Record) -> None:
         """Remember the run folder of the record's file, if it is a spooled one."""
-        path = record.get("path")
-        if record.get("spooled") is not True or not isinstance(path, str):
-            return
-        folder = path.rpartition("/")[0]
-        if folder in self._folders or run_folder(path) is None:
+        folder = _new_folder(record, self._folders)
+        if folder is None:
             return
         self._folders.add(folder)
         if len(self._folders) > self._limit:
@@ -87,6 +81,15 @@ class Seen:
                 time.sleep(0.01)
             if gone:
                 self._folders.discard(folder)
+
+
+def _new_folder(record: Record, known: Container[str]) -> str | None:
+    """The run folder of the record's file; None where it is in none, or in one that is known."""
+    path = record.get("path")
+    if record.get("spooled") is not True or not isinstance(path, str):
+        return None
+    # Most records lie where the last one did: no system call for those.
+    return None if path.rpartition("/")[0] in known else run_folder(path)
 
 
 def _upstream(folder: str) -> set[str]:

@@ -146,7 +146,7 @@ def digest(number: int) -> str:
 def laion(kitchen):
     """Two parts of Parquet as LAION's are."""
     pa = pytest.importorskip("pyarrow", reason="needs the extra parquet")
-    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra parquet")
     for part in range(2):
         numbers = range(part * 20, part * 20 + 20)
         columns = {

@@ -111,6 +111,21 @@ def test_other_errors_of_a_move_are_raised(tmp_path):
         files.move_new(str(tmp_path / "none"), str(tmp_path / "b"))
 
 
+def test_a_file_is_replaced_whole_or_left(tmp_path):
+    """Through a link too; where the new content cannot be written the old one stays, and nothing besides."""
+    target, link = tmp_path / "page.html", tmp_path / "link"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+
+    files.replace(str(link), b"new")
+    assert (link.is_symlink(), target.read_bytes()) == (True, b"new")
+
+    with pytest.raises(TypeError):
+        files.replace(str(target), None)
+    assert target.read_bytes() == b"new"
+    assert sorted(os.listdir(tmp_path)) == ["link", "page.html"]
+
+
 def test_make_folder_makes_parents_and_tells_what_hinders(tmp_path):
     """A file in the place of the folder, or of a parent, is one clear error."""
     assert f"{tmp_path}/a/b" == files.make_folder(str(tmp_path / "a" / "b"))

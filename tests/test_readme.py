@@ -99,7 +99,9 @@ def lists(home):
     (home / "pictures").rename(home / "photos")
     pa = pytest.importorskip("pyarrow", reason="needs the extra parquet")
     table = pa.table({"URL": urls, "TEXT": ["a", "b", "c"]})
-    pytest.importorskip("pyarrow.parquet").write_table(table, home / "part-0.parquet")
+    pytest.importorskip("pyarrow.parquet", reason="needs the extra parquet").write_table(
+        table, home / "part-0.parquet"
+    )
     return home
 
 

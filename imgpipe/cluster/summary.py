@@ -157,11 +157,7 @@ def _write(out: str, line: bytes) -> None:
                 file.flush()
                 Remote(address).put(file.name, f"{HIDDEN}/{NAME}")
         else:
-            hidden = files.make_folder(os.path.join(out, HIDDEN))
-            temporary = files.temporary_path(hidden)
-            with open(temporary, "xb") as local:
-                local.write(line)
-            os.replace(temporary, os.path.join(hidden, NAME))
+            files.replace(os.path.join(files.make_folder(os.path.join(out, HIDDEN)), NAME), line)
     except (OSError, ImgpipeError) as error:
         console.complain(f"{NAME} is not in {safe(out)}: {error}")
 

@@ -50,8 +50,7 @@ def _guarded(wanted: list[Found], images: Iterator[tuple[Found, Content]]) -> It
             yield found, content
     except Unseen as reason:
         why = str(reason)
-    # What a broken shard makes of a reader is many an exception.
-    except Exception as error:  # noqa: BLE001 - as said
+    except Exception as error:  # noqa: BLE001 - what a broken shard makes of a reader is many an exception
         why = f"its shard cannot be read ({type(error).__name__})"
     for found in left.values():
         yield found, Unseen(why)

@@ -151,16 +151,7 @@ def _page(gathered: Gathered, options: ReportOptions) -> bytes:
 
 
 def _write(target: str, page: bytes) -> None:
-    """Put the page in its place, whole; the one that was there before stays until then."""
-    folder = os.path.dirname(target) or "."
-    temporary = files.temporary_path(folder)
     try:
-        with open(temporary, "xb") as file:
-            file.write(page)
-        os.replace(temporary, os.path.realpath(target))
+        files.replace(target, page)
     except OSError as error:
-        files.unlink_quietly(temporary)
         raise OutputError(f"cannot write {target}: {error.strerror}; -o names another place") from error
-    except BaseException:
-        files.unlink_quietly(temporary)
-        raise

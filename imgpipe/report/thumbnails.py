@@ -59,8 +59,7 @@ def thumbnail(content: bytes) -> Thumbnail:
         raise
     except MemoryError:
         raise Unseen("it is too large to look at") from None
-    # Decoders of broken files raise whatever they stumble over.
-    except Exception:  # noqa: BLE001 - as said
+    except Exception:  # noqa: BLE001 - decoders of broken files raise whatever they stumble over
         raise Unseen("it cannot be decoded") from None
 
 

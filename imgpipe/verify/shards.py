@@ -83,8 +83,7 @@ def _compare(path: Path, rows: Iterator[Record]) -> Iterator[Finding]:
             if inner != _as_kept(row, inner):
                 yield mismatch(row, "its row in the shard is another than in the sidecar")
             yield Placed(row, partial(bytes, content))
-    # What a broken shard makes of a reader is many an exception.
-    except Exception as error:  # noqa: BLE001 - as said
+    except Exception as error:  # noqa: BLE001 - what a broken shard makes of a reader is many an exception
         yield mismatch({"shard": path.name}, f"it cannot be read: {type(error).__name__}: {error}")
 
 

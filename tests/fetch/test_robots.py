@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from imgpipe.fetch.optout import ROBOT
 from imgpipe.fetch.robots import TTL, Rules
 
-pytest.importorskip("protego")
+pytest.importorskip("protego", reason="needs the extra robots")
 
 ORIGIN = ("http", "a.example", 80)
 NO = b"User-agent: *\nDisallow: /no\n"

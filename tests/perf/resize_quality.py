@@ -81,7 +81,7 @@ def main() -> None:
         sys.modules["cykooz_resizer"] = None
     from imgpipe.resize.codec import Codec, prepare  # noqa: PLC0415 - after the extra is hidden
     from imgpipe.resize.job import Job  # noqa: PLC0415 - after the extra was hidden or not
-    from imgpipe.resize.pixels import RESAMPLING  # noqa: PLC0415 - as above
+    from imgpipe.resize.pixels import RESAMPLING  # noqa: PLC0415 - after the extra was hidden or not
 
     paths = sorted(args.folder.iterdir())[: args.pictures]
     for chosen in Filter:

@@ -34,7 +34,7 @@ def psnr(found: Image.Image, exact: list[Image.Image]) -> float:
 def test_each_filter_is_near_its_exact_form(make, monkeypatch, kind, chosen, fast):
     """Reduced decoding and quick scaling cannot be told from one exact pass over the whole picture."""
     if fast:
-        pytest.importorskip("cykooz_resizer")
+        pytest.importorskip("cykooz_resizer", reason="needs the extra fast")
     else:
         monkeypatch.setitem(__import__("sys").modules, "cykooz_resizer", None)
     out = io.BytesIO()

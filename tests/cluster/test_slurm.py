@@ -20,9 +20,14 @@ def cluster(tmp_path_factory):
 
 
 def finish(place: Place) -> None:
-    """Until no job of the cluster waits or runs."""
+    """Until no job of the cluster waits or runs; where one hangs, tell which of its processes does."""
     env = {**os.environ, **place.env}
-    wait_until(lambda: not output_of("squeue", "-h", env=env), "the array", 120)
+    try:
+        wait_until(lambda: not output_of("squeue", "-h", env=env), "the array", 120)
+    except AssertionError as error:
+        jobs = output_of("squeue", env=env)
+        processes = output_of("ps", "-eo", "pid,ppid,stat,wchan,args", "--forest", env=env)
+        raise AssertionError(f"{error}\n{jobs}\n{processes}") from None
 
 
 def logs(place: Place) -> list[str]:

@@ -13,7 +13,7 @@ from imgpipe.records import Record
 from imgpipe.report import text
 from imgpipe.report.facts import NO_HOST, Facts
 from imgpipe.report.pictures import Unseen, contents
-from imgpipe.report.thumbnails import Thumbnail, quieten, thumbnail
+from imgpipe.report.thumbnails import Thumbnail, prepare, thumbnail
 
 _FAILED_ROWS: Final = 240
 """Failed records on the page, at the most."""
@@ -55,7 +55,7 @@ class Entry:
 
 def placed(facts: Facts) -> list[Entry]:
     """The sampled images, with their pictures."""
-    quieten()
+    prepare()
     found = []
     for number, (kept, content) in enumerate(contents(facts.sample)):
         picture, why = None, ""

@@ -38,11 +38,11 @@ class Thumbnail:
     """Pixels."""
 
 
-def quieten() -> None:
-    """Broken pictures are expected, and Pillow need not tell of them."""
+def prepare() -> None:
+    """Set what Pillow keeps for the whole process: broken pictures are expected, and it need not tell of them."""
     logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)
-    # Where a picture without a size would be refused is decided here, by its header.
-    Image.MAX_IMAGE_PIXELS = None
+    # Pillow itself refuses what has more: an icon is decoded as it is opened, whatever size its header tells.
+    Image.MAX_IMAGE_PIXELS = MOST_PIXELS
 
 
 def thumbnail(content: bytes) -> Thumbnail:
@@ -54,9 +54,10 @@ def thumbnail(content: bytes) -> Thumbnail:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
             return _made(content)
-    except Unseen:
-        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise Unseen("it has too many pixels to look at") from None
     except MemoryError:
         raise Unseen("it is too large to look at") from None
     except Exception:  # noqa: BLE001 - decoders of broken files raise whatever they stumble over
@@ -65,8 +66,6 @@ def thumbnail(content: bytes) -> Thumbnail:
 
 def _made(content: bytes) -> Thumbnail:
     with Image.open(io.BytesIO(content), formats=_FORMATS) as source:
-        if source.width * source.height > MOST_PIXELS:
-            raise Unseen("it has too many pixels to look at")
         source.draft("RGB", (2 * SIDE, 2 * SIDE))
         image: Image.Image = ImageOps.exif_transpose(source)
         image = _plain(image)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import io
 import random
+import struct
 
 import pytest
 from helpers import picture
@@ -13,10 +14,22 @@ from imgpipe.report.pictures import Unseen
 from imgpipe.report.thumbnails import SIDE, thumbnail
 
 
+@pytest.fixture(autouse=True)
+def _prepared(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+    thumbnails.prepare()
+
+
 def encoded(image: Image.Image, kind: str, **options) -> bytes:
     out = io.BytesIO()
     image.save(out, kind, **options)
     return out.getvalue()
+
+
+def icon(png: bytes) -> bytes:
+    """An icon that claims to be of 16 pixels, with this picture in it."""
+    entry = struct.pack("<BBBBHHII", 16, 16, 0, 0, 1, 32, len(png), 22)
+    return struct.pack("<HHH", 0, 1, 1) + entry + png
 
 
 def decoded(small) -> Image.Image:
@@ -70,8 +83,10 @@ def test_noise_takes_no_more_than_its_share():
         (b"GIF89a", "cannot be decoded"),
         (picture()[:300], "cannot be decoded"),
         (encoded(Image.new("1", (9000, 9000)), "PNG"), "too many pixels"),
+        # Cut, so that it is refused for its size only where that is looked at before it is decoded.
+        (icon(encoded(Image.new("1", (9000, 9000)), "PNG")[:60]), "too many pixels"),
     ],
-    ids=["nothing", "head", "cut", "bomb"],
+    ids=["nothing", "head", "cut", "bomb", "icon"],
 )
 def test_what_cannot_be_shown_says_why(content, why):
     """Broken, empty and huge pictures cost their tile only."""

@@ -48,10 +48,8 @@ class Balance:
         size = max(self._sizes)
         part = self._sizes.index(size)
         text = f"; the largest, {part}, has {size}, {size * parts / total:.2f} times the mean"
-        hosts = self._hosts.top(KEPT)
-        inside = [(host, count) for host, count in hosts if digest_of_host(host) % parts == part]
-        if inside:
-            host, count = inside[0]
-            exact = sum(count for _, count in hosts) == self._hosts.total
-            text += f", {'' if exact else 'at least '}{count} of them from {safe(host)}"
+        for host, count in self._hosts.top(KEPT):
+            if digest_of_host(host) % parts == part:
+                least = "at least " if self._hosts.missed(host) else ""
+                return f"{text}, {least}{count} of them from {safe(host)}"
         return text

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
+from imgpipe.commonest import Commonest
 from imgpipe.errors import STAGE_KINDS, Kind, Status
 from imgpipe.hosts import host_of
 from imgpipe.media import EXTENSIONS
 from imgpipe.records import Record
 from imgpipe.report.bins import Histogram
 from imgpipe.report.places import Found, Place
-from imgpipe.report.sketches import Heavy, Reservoir, Top
+from imgpipe.report.sketches import Reservoir, Top
 
 OTHER: Final = "other"
 NO_HOST: Final = "(no host)"
 
 _HOSTS: Final = 2000
-"""Hosts that are surely counted."""
+"""Hosts held through: one with more than this part of all is never missed (see `Commonest`)."""
 _HOSTS_OF_KIND: Final = 50
 _ROWS_OF_KIND: Final = 40
 """Failed records kept of each kind: as examples, and to look through."""
@@ -45,7 +46,7 @@ class Cause:
         self.retryable = 0
         self.stages: Counter[str] = Counter()
         self.statuses: Counter[int] = Counter()
-        self.hosts = Heavy(_HOSTS_OF_KIND)
+        self.hosts = Commonest(_HOSTS_OF_KIND)
         self.rows: Reservoir[Record] = Reservoir(_ROWS_OF_KIND)
 
     def add(self, row: Record, host: str) -> None:
@@ -97,8 +98,8 @@ class Facts:
         self.placed = 0
         self.bytes = 0
         self.causes: dict[str, Cause] = {}
-        self.hosts = Heavy(_HOSTS)
-        self.failing = Heavy(_HOSTS)
+        self.hosts = Commonest(_HOSTS)
+        self.failing = Commonest(_HOSTS)
         self.formats: Counter[str] = Counter()
         self.shapes: Counter[str] = Counter()
         self.attempts: Counter[int] = Counter()

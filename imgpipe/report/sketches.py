@@ -1,4 +1,4 @@
-"""What is remembered of a stream of any length in little memory: samples, the largest, the commonest."""
+"""What is remembered of a stream of any length in little memory: samples, and the largest."""
 
 from __future__ import annotations
 
@@ -78,51 +78,3 @@ class Top(Generic[T]):
         return [
             (value, item) for value, _, item in sorted(self._heap, key=lambda entry: entry[:2], reverse=True)
         ]
-
-
-class Heavy:
-    """What is kept about the commonest of many names: counts in bounded memory.
-
-    Twice `size` names are held; then the rarer half is forgotten (in the manner of Manku and Motwani's
-    lossy counting, 2002). So a name may have been seen before: at most `missed` times more than it tells.
-
-    Args:
-        size: Names that are surely held.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._held: dict[str, list[int]] = {}
-        self._floor = 0
-
-    def add(self, name: str) -> None:
-        """Count the name once more."""
-        found = self._held.get(name)
-        if found is not None:
-            found[0] += 1
-            return
-        if len(self._held) >= 2 * self._size:
-            ranked = sorted(self._held.items(), key=lambda item: item[1][0], reverse=True)
-            self._floor = max(count + missed for _, (count, missed) in ranked[self._size :])
-            self._held = dict(ranked[: self._size])
-        self._held[name] = [1, self._floor]
-
-    @property
-    def seen(self) -> int:
-        """How many names there are at the least; where it is exact, just so many."""
-        return len(self._held) if self.is_exact else 2 * self._size
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether nothing had to be forgotten: every name is there, with its true count."""
-        return not self._floor
-
-    def get(self, name: str) -> int:
-        """How often the name was seen, as far as is known; 0 where it is not held."""
-        found = self._held.get(name)
-        return found[0] if found else 0
-
-    def top(self, number: int) -> list[tuple[str, int, int]]:
-        """The commonest names, each with its count and by how much that may be too low."""
-        ranked = sorted(self._held.items(), key=lambda item: (-item[1][0], item[0]))
-        return [(name, count, missed) for name, (count, missed) in ranked[:number]]

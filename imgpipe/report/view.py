@@ -104,7 +104,7 @@ def tiles(facts: Facts) -> list[Tile]:
                 more=f"95 % within {slow}",
             )
         )
-    hosts = facts.hosts.seen - bool(facts.hosts.get(NO_HOST))
+    hosts = facts.hosts.different - bool(facts.hosts.count(NO_HOST))
     if hosts:
         number = text.number(hosts)
         exact = facts.hosts.is_exact
@@ -119,7 +119,7 @@ def tiles(facts: Facts) -> list[Tile]:
 
 
 def _busiest(facts: Facts) -> str:
-    name, count, _ = facts.hosts.top(1)[0]
+    name, count = facts.hosts.top(1)[0]
     return f"the first has {text.percent(count, facts.total)}" if name != NO_HOST else ""
 
 
@@ -148,8 +148,7 @@ def _failure(kind: str, cause: Cause, total: int, highest: int) -> Failure:
         statuses=", ".join(statuses) if kind == "http_status" else "",
         examples=[_example(row) for row in cause.rows.kept[:_EXAMPLES]],
         hosts=[
-            (text.visible(name, 100), text.number(count))
-            for name, count, _ in cause.hosts.top(_HOSTS_OF_KIND)
+            (text.visible(name, 100), text.number(count)) for name, count in cause.hosts.top(_HOSTS_OF_KIND)
         ],
         in_sample=len(cause.rows.kept),
     )
@@ -171,14 +170,14 @@ def _example(row: Record) -> Example:
 def hosts(facts: Facts) -> list[Host]:
     """The hosts with the most failures."""
     found = []
-    for name, count, missed in facts.failing.top(_HOSTS):
-        of = max(count, facts.hosts.get(name))
-        kinds = [(kind, cause.hosts.get(name)) for kind, cause in facts.causes.items() if not cause.skipped]
+    for name, count in facts.failing.top(_HOSTS):
+        of = max(count, facts.hosts.count(name))
+        kinds = [(kind, cause.hosts.count(name)) for kind, cause in facts.causes.items() if not cause.skipped]
         ranked = sorted((pair for pair in kinds if pair[1]), key=lambda pair: -pair[1])[:3]
         found.append(
             Host(
                 name=text.visible(name, 253),
-                failed=("≥ " if missed else "") + text.number(count),
+                failed=("≥ " if facts.failing.missed(name) else "") + text.number(count),
                 of=text.number(of),
                 percent=text.percent(count, of),
                 width=round(100 * count / of, 2),

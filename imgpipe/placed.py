@@ -113,7 +113,7 @@ def marker(out: Path | str, part: str) -> dict[str, Any] | None:
     Raises:
         UsageError: It cannot be read.
     """
-    return next(_read(out, f"{HIDDEN}/{Layout(part).hidden(DONE)}"), None)
+    return next(hidden_records(out, Layout(part).hidden(DONE)), None)
 
 
 def failures(out: Path | str, layout: Layout = WHOLE) -> Iterator[Record]:
@@ -124,7 +124,7 @@ def failures(out: Path | str, layout: Layout = WHOLE) -> Iterator[Record]:
     """
     # In this order: a shard that starts now moves the lines of the second into the first.
     for name in (FAILED, FAILED_NOW):
-        for record in _read(out, f"{HIDDEN}/{layout.hidden(name)}"):
+        for record in hidden_records(out, layout.hidden(name)):
             if "error" in record:
                 yield record
 
@@ -142,7 +142,7 @@ def since(
         yield from _in_folders(Path(out), mark.get("metadata", 0), layout)
     for number, name in (listing or Listing(out)).committed_sidecars(layout):
         if number >= mark.get("shard", 0):
-            yield from filter(counts_as_placed, _read(out, f"{HIDDEN}/{name}"))
+            yield from filter(counts_as_placed, hidden_records(out, name))
 
 
 def _in_folders(out: Path, start: int, layout: Layout) -> Iterator[Record]:
@@ -168,9 +168,31 @@ def _names(out: Path | str, folder: str) -> list[str]:
         return []
 
 
-def _read(out: Path | str, name: str) -> Iterator[Record]:
+def hidden_bytes(out: Path | str, name: str) -> bytes:
+    """A small file in the hidden folder, whole.
+
+    Raises:
+        FileNotFoundError: There is none.
+        OSError: It cannot be read.
+        UsageError: As `OSError`, at an address.
+    """
     address = address_of(out)
-    return read_records(Path(out) / name) if address is None else read_remote(Remote(address), name)
+    if address is None:
+        return (Path(out) / HIDDEN / name).read_bytes()
+    with Remote(address).open(f"{HIDDEN}/{name}") as file:
+        return file.read()
+
+
+def hidden_records(out: Path | str, name: str) -> Iterator[Record]:
+    """As `read_records`, of a list in the hidden folder.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    address = address_of(out)
+    if address is None:
+        return read_records(Path(out) / HIDDEN / name)
+    return read_remote(Remote(address), f"{HIDDEN}/{name}")
 
 
 def read_remote(remote: Remote, name: str) -> Iterator[Record]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from imgpipe import records
-from imgpipe.errors import ProcessError, RecordError
-from imgpipe.layout import DONE, HIDDEN, Layout
-from imgpipe.remote import Remote, address_of
-
-_MOST: Final = 1 << 26
-"""Bytes of a marker that are read: a hundred bytes a shard, for more shards than a part can have."""
+from imgpipe.errors import ProcessError
+from imgpipe.layout import DONE, Layout
+from imgpipe.placed import hidden_bytes
 
 _KINDS: Final = 64
 """Kinds that are taken from a marker; there are half as many."""
@@ -57,24 +53,13 @@ def result(out: str, name: str, *, seconds: float, attempt: int) -> PartResult:
         ProcessError: There is none, or it cannot be read.
     """
     try:
-        return _result(
-            records.parse(_read(out, f"{HIDDEN}/{Layout(name).hidden(DONE)}"), ""), seconds, attempt
-        )
+        return _result(records.loads(hidden_bytes(out, Layout(name).hidden(DONE))), seconds, attempt)
     except FileNotFoundError:
         raise ProcessError("the pipe went well, but the part has no marker: is its shard in OUT?") from None
     except OSError as error:
         raise ProcessError(f"its marker cannot be read: {error.strerror}") from error
-    except (RecordError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ProcessError(f"its marker is none: {error!r}") from error
-
-
-def _read(out: str, path: str) -> bytes:
-    address = address_of(out)
-    if address is not None:
-        with Remote(address).open(path) as file:
-            return file.read(_MOST).strip()
-    with open(os.path.join(out, path), "rb") as local:
-        return local.read(_MOST).strip()
 
 
 def _result(marker: dict[str, Any], seconds: float, attempt: int) -> PartResult:

@@ -14,6 +14,7 @@ from imgpipe.cluster.marker import PartResult
 from imgpipe.cluster.options import MOST_PARTS, PART_BY
 from imgpipe.errors import ImgpipeError, UsageError, safe
 from imgpipe.layout import HIDDEN
+from imgpipe.placed import hidden_bytes
 from imgpipe.remote import Remote, address_of
 
 NAME: Final = "spark.json"
@@ -79,7 +80,7 @@ class Summary:
 
     def lines(self) -> Iterator[str]:
         """As people are told it."""
-        kinds = ", ".join(f"{kind} {count}" for kind, count in self.kinds.most_common(3))
+        kinds = ", ".join(f"{safe(kind, 40)} {count}" for kind, count in self.kinds.most_common(3))
         yield (
             f"imgpipe spark: {len(self.results) - len(self.broken)} of {len(self.results)} parts done: "
             f"{self.total('records')} records, {self.total('placed')} placed, {self.total('skipped')} skipped, "
@@ -114,27 +115,18 @@ def plan_before(out: str) -> Plan | None:
         UsageError: It cannot be read: in other parts, much would be placed twice.
     """
     try:
-        found = records.parse(_read(out), "")
+        found = records.loads(hidden_bytes(out, NAME))
         plan = Plan(int(found["parts"]), str(found["part_by"]))
         if not (1 <= plan.parts <= MOST_PARTS and plan.part_by in PART_BY):
             raise ValueError(plan)  # noqa: TRY301 - one place makes the error
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ImgpipeError, OSError, KeyError, TypeError, ValueError) as error:
+    except (ImgpipeError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise UsageError(
             f"{safe(out)}: {HIDDEN}/{NAME}, which tells how INPUT was cut into parts, cannot be read: "
             f"{safe(str(error), 200)}"
         ) from error
     return plan
-
-
-def _read(out: str) -> bytes:
-    address = address_of(out)
-    if address is not None:
-        with Remote(address).open(f"{HIDDEN}/{NAME}") as remote:
-            return remote.read(records.MAX_LINE).strip()
-    with open(os.path.join(out, HIDDEN, NAME), "rb") as file:
-        return file.read(records.MAX_LINE).strip()
 
 
 def write_plan(out: str, plan: Plan) -> None:

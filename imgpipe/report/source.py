@@ -13,7 +13,7 @@ from imgpipe import placed
 from imgpipe.errors import UsageError
 from imgpipe.layout import HIDDEN, LOCK, METADATA, SHARD_SUFFIXES, Layout
 from imgpipe.records import Record
-from imgpipe.remote import Remote, address_of
+from imgpipe.remote import address_of
 from imgpipe.report.places import Holder, Place
 
 Rows = Iterator[tuple[Record, Place]]
@@ -92,15 +92,10 @@ class DataSet:
         for layout, sidecar, shard in self._shards:
             holder = _SHARDS.get(os.path.splitext(shard)[1], Holder.NOTHING)
             place = Place(holder, f"{self.out}/{shard}", layout.part or "")
-            rows = filter(placed.counts_as_placed, self._sidecar(sidecar))
+            rows = filter(placed.counts_as_placed, placed.hidden_records(self.out, sidecar))
             yield from ((row, place) for row in rows)
         for layout in self.layouts:
             yield from ((row, _NOWHERE) for row in placed.failures(self.out, layout))
-
-    def _sidecar(self, name: str) -> Iterator[Record]:
-        if self.is_here:
-            return placed.read_records(Path(self.out) / HIDDEN / name)
-        return placed.read_remote(Remote(self.out), f"{HIDDEN}/{name}")
 
     def is_growing(self) -> bool:
         """Whether `imgpipe shard` writes to it now."""

@@ -222,6 +222,18 @@ def test_a_marker_that_is_none(tmp_path, text):
         result(str(tmp_path / "out"), "00000", seconds=0, attempt=1)
 
 
+def test_a_marker_of_very_many_shards(tmp_path):
+    """It is read whole, however long its one line is."""
+    folder = tmp_path / "out/__imgpipe__"
+    folder.mkdir(parents=True)
+    shards = [{"shard": f"00000-{n:05d}.tar", "count": 1, "sha256": "a" * 64} for n in range(12_000)]
+    counts = {"placed": len(shards), "skipped": 0, "failed": 0, "bytes": 1, "kinds": {}}
+    marker = {"part": "00000", "input": {"records": len(shards)}, "shards": shards, **counts}
+    (folder / "00000.done.json").write_text(json.dumps(marker))
+
+    assert result(str(tmp_path / "out"), "00000", seconds=0, attempt=1).shards == len(shards)
+
+
 def test_a_marker_that_cannot_be_read(tmp_path):
     """A folder in its place, or nothing."""
     with pytest.raises(ProcessError, match="has no marker"):

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from helpers import assert_one_clear_line, run_filter
 
+from imgpipe.cluster import summary
+from imgpipe.cluster.marker import PartResult
 from imgpipe.cluster.options import Job, SparkOptions
 from imgpipe.cluster.session import reason, settings
+from imgpipe.cluster.summary import Plan, Summary
 
 
 def options_with(attempts=4, **options):
@@ -112,6 +117,29 @@ def test_a_plan_that_cannot_be_read_is_refused(tmp_path, text):
 
     assert_one_clear_line(result, 2, "spark.json", "cannot be read")
     assert (folder / "spark.json").read_text() == text
+
+
+def summary_of(*results):
+    return Summary(input="in.csv", part_by="host", results=results, starting=1.0, seconds=1.0)
+
+
+def test_a_kind_from_outside_reaches_no_terminal_as_it_is():
+    """Records that failed before the pipe may name any kind."""
+    kinds = Counter({"\x1b[31mred": 2, "x" * 900: 1})
+
+    (line,) = summary_of(PartResult(name="00000", kinds=kinds)).lines()
+
+    assert line.isprintable()
+    assert len(line) < 300
+
+
+def test_a_run_of_which_very_many_parts_failed_can_be_continued(tmp_path):
+    """Its summary, with a line about each, still tells how the input was cut."""
+    results = tuple(PartResult(name=f"{n:05d}", error="no space left on the disk " * 12) for n in range(5000))
+
+    summary.write(str(tmp_path), summary_of(*results))
+
+    assert summary.plan_before(str(tmp_path)) == Plan(5000, "host")
 
 
 @pytest.mark.spark

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 
 import pytest
 from helpers import IMGPIPE, assert_one_clear_line, run_filter, shell, wait_for_signal
 
-from imgpipe.errors import OutputError
+from imgpipe.errors import OutputError, UsageError
 from imgpipe.read import into
 from imgpipe.read.balance import Balance
 from imgpipe.read.opening import Inputs
@@ -188,6 +189,36 @@ def test_a_name_that_was_taken_meanwhile_leaves_none(at_work):
     assert process.returncode == 4
     assert b"cannot write to" in err
     assert set(held(folder)) == {"00001.jsonl"}
+
+
+def test_what_is_not_on_the_disk_does_not_appear(tmp_path, monkeypatch):
+    """Where the disk fails, no part stands there: after a loss of power one would be cut short."""
+
+    def fail(_):
+        raise OSError(into.errno.EIO, os.strerror(into.errno.EIO))
+
+    monkeypatch.setattr(into, "sync_file_system", fail)
+    with pytest.raises(OutputError, match="Input/output error"), into.PartFiles(str(tmp_path), 2) as files:
+        files.publish()
+    assert held(tmp_path) == {}
+
+
+@pytest.mark.parametrize("third", [False, True])
+def test_a_lock_on_a_folder_that_went_with_its_run_is_none(tmp_path, monkeypatch, third):
+    """Who opened the lock as the run that held it ended does not write where the next one writes."""
+    hidden = tmp_path / ".imgpipe-tmp-parts"
+    lock = into.fcntl.flock
+
+    def end_of_the_other(*args):
+        shutil.rmtree(hidden)
+        if third:
+            hidden.mkdir()
+            (hidden / "lock").touch()
+        lock(*args)
+
+    monkeypatch.setattr(into.fcntl, "flock", end_of_the_other)
+    with pytest.raises(UsageError, match="another imgpipe read writes parts into"):
+        into.PartFiles(str(tmp_path), 1)
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from imgpipe.hosts import host_of
 from imgpipe.read.balance import KEPT, Balance
-from imgpipe.read.parts import place
+from imgpipe.read.parts import digest_of_host, place
 
 HOSTS = ["a.example", "b.example:81", "B.EXAMPLE", "c.example.", "münchen.de", "[::1]", "", "a b", "\ud800"]
 urls = st.one_of(
@@ -143,6 +143,19 @@ def test_the_largest_host_is_known_among_a_long_tail():
 
     assert told
     assert KEPT // 10 - 5 <= int(told[1]) < KEPT // 10
+
+
+def test_the_host_that_is_named_is_one_of_the_largest_part():
+    """A larger host, which made another part, is not blamed; and the part is held against the mean of all."""
+    hosts = [f"h{number}.example" for number in range(20)]
+    even, odd = ([host for host in hosts if digest_of_host(host) % 2 == rest] for rest in (0, 1))
+    balance = Balance(2)
+    for host, count in ((even[0], 5), (odd[0], 4), (odd[1], 3)):
+        for _ in range(count):
+            balance.add(digest_of_host(host) % 2, host)
+
+    largest = f"the largest, 1, has 7, 1.17 times the mean, 4 of them from {odd[0]}"
+    assert balance.of_all() == f"2 parts of 12 records; {largest}"
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ _FETCH: Final[dict[str, str]] = {
 _RESIZE: Final[dict[str, str]] = {
     Kind.BAD_LINE: f"the input is one path or one record a line; {_TABLE_IN}",
     Kind.MISSING_FILE: "records lead to files that are gone; --root finds those named by file_name",
-    Kind.NOT_IMAGE: "--formats all reads every format that Pillow knows",
+    Kind.NOT_IMAGE: "what is no picture stays out; --formats all reads every format that Pillow knows",
     Kind.DECODE: "the files are broken; --keep-truncated takes what can be decoded of those that end early",
     Kind.TOO_MANY_PIXELS: "--max-pixels takes larger pictures",
     Kind.ENCODE: "the format cannot hold them; --format png or a smaller --size may",

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Final
 from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from imgpipe import media
-from imgpipe.errors import ImgpipeError, Kind, RecordError
+from imgpipe.errors import ImgpipeError, Kind, RecordError, UsageError
 from imgpipe.resize import blur, exif, geometry, handles, memory, pixels, rules
 from imgpipe.resize.formats import (
     COLOUR_ONLY,
@@ -25,6 +25,7 @@ from imgpipe.resize.formats import (
     NEVER,
     PILLOW_NAMES,
     SAVED,
+    SNIFFED,
     WITH_QUALITY,
     encoding,
 )
@@ -52,6 +53,16 @@ def prepare(options: ResizeOptions) -> None:
     logging.getLogger("PIL").setLevel(logging.CRITICAL + 1)
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     memory.keep_freed()
+
+
+def check(formats: frozenset[str]) -> None:
+    """See to it that each of these formats can be read.
+
+    Raises:
+        UsageError: Pillow does not read one of them.
+    """
+    if unknown := formats - SNIFFED - {name.lower() for name in _others(formats)}:
+        raise UsageError(f"--formats: Pillow does not read {', '.join(sorted(unknown))}")
 
 
 class Codec:
@@ -170,7 +181,9 @@ def _identify(file: BinaryIO, formats: frozenset[str] | None) -> tuple[ImageFile
     file.seek(0)
     media_type = media.sniff(head)
     name = PILLOW_NAMES.get(media_type or "")
-    if formats is not None and (name is None or name.lower() not in formats) and media_type is not None:
+    if name is None and media_type is not None:
+        raise RecordError(Kind.NOT_IMAGE, f"{media_type} is no format that Pillow reads; convert it first")
+    if formats is not None and name is not None and name.lower() not in formats:
         raise RecordError(Kind.NOT_IMAGE, f"{media_type} is not among the formats that are read (--formats)")
     names = [name] if name is not None else _others(formats)
     if not names:
@@ -192,7 +205,7 @@ def _identify(file: BinaryIO, formats: frozenset[str] | None) -> tuple[ImageFile
 
 def _others(formats: frozenset[str] | None) -> list[str]:
     """Pillow's decoders for what cannot be sniffed, of those that are asked for."""
-    if formats is not None and formats <= {name.lower() for name in PILLOW_NAMES.values()}:
+    if formats is not None and formats <= SNIFFED:
         return []
     Image.init()
     known = [name for name in Image.ID if name not in NEVER and name not in PILLOW_NAMES.values()]

@@ -20,6 +20,9 @@ PILLOW_NAMES: Final[dict[str, str]] = {
 }
 """Pillow's decoder for each type that is sniffed."""
 
+SNIFFED: Final = frozenset(name.lower() for name in PILLOW_NAMES.values())
+"""The formats that are told by their first bytes."""
+
 NEVER: Final = frozenset({"EPS", "FPX", "GBR", "MIC", "WMF", "BUFR", "GRIB", "HDF5"})
 """Decoders that run other programs or libraries, or only know that a file is theirs."""
 

@@ -10,6 +10,7 @@ from imgpipe.errors import ImgpipeError, Kind, RecordError
 from imgpipe.records import Record
 from imgpipe.resize import blur
 from imgpipe.resize.crew import Crew
+from imgpipe.resize.formats import SNIFFED
 from imgpipe.resize.isolate import Isolated
 from imgpipe.resize.job import Job, Maker
 from imgpipe.resize.options import ResizeOptions
@@ -39,8 +40,12 @@ def run(source: Source, emit: Emit, options: ResizeOptions) -> Tally:
 
     Raises:
         OutputError: Files or records cannot be written; what was done stays.
-        UsageError: The input cannot be read.
+        UsageError: The input cannot be read, or a format that is asked for.
     """
+    if rare := (options.formats or frozenset()) - SNIFFED:
+        from imgpipe.resize import codec  # noqa: PLC0415 - it loads Pillow
+
+        codec.check(rare)
     place = Place(options.folder, options.spool)
     emit.watch.at_end(place.remove)
     seen = Seen()

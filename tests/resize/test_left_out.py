@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import profiles
 import pytest
-from helpers import picture, run_filter
+from helpers import assert_one_clear_line, picture, run_filter
 from PIL import Image
 
 from imgpipe.cli.resize import command
@@ -117,6 +117,28 @@ def test_formats_are_an_allow_list(tmp_path):
     assert taken("--formats", "+ico,+ppm") == [True, True, True, True, False, False]
     assert taken("--formats", "png,jp2") == [False, True, False, False, True, False]
     assert taken("--formats", "all") == [True, True, True, True, True, False]
+
+
+@pytest.mark.parametrize("isolate", [(), ("--isolate",)])
+def test_a_format_that_nothing_reads_is_refused(isolate):
+    """A name in `--formats` that Pillow has no decoder for, such as one with a typo, is an error before the first
+    picture, and not a failure of each."""
+    for names in ("jpgg", "+heic", "eps"):
+        result = run_filter("resize", "--formats", names, *isolate, lines=["a.jpg"])
+
+        assert_one_clear_line(result, 2, "--formats", "does not read", names.removeprefix("+"))
+        assert result.out == b""
+
+
+@pytest.mark.parametrize("options", [(), ("--formats", "all")])
+def test_a_telephones_picture_is_told_as_what_it_is(tmp_path, options):
+    """HEIC, which Pillow does not read, is told by its name and not as a broken file, whatever formats are asked for."""
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
+
+    [record] = run_filter("resize", *options, "a.heic", cwd=tmp_path).records
+
+    assert record["error"] == "not_image"
+    assert "image/heic is no format that Pillow reads" in record["detail"]
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])

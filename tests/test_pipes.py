@@ -234,7 +234,8 @@ def count_lines(path: Path) -> int:
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, "130"), (signal.SIGTERM, "143")])
 def test_an_interrupt_in_the_middle(number, status, slow, tmp_path, spool):
-    """What was fetched is placed, every line is whole, each stage dies by the signal, the spool is clean."""
+    """What was fetched is placed, every line is whole, each stage dies by the signal, the spool is clean, and one line
+    says how to go on, with the folder's name."""
     (tmp_path / "list").write_text("".join(f"{slow}/photo/{n}.jpg\n" for n in range(20_000)))
     pipe = start(f"{FETCH} < list | imgpipe resize | imgpipe shard out", tmp_path)
     wait_until(lambda: count_lines(tmp_path / "out" / "metadata.jsonl") > 20)
@@ -246,6 +247,7 @@ def test_an_interrupt_in_the_middle(number, status, slow, tmp_path, spool):
     assert time.monotonic() - began < 6
     assert [status] * 3 == (tmp_path / "statuses").read_text().split()
     assert b"Traceback" not in err
+    assert err.count(b"stopped; ") == err.count(b"imgpipe fetch --resume out goes on") == 1
     assert 20 < len(assert_sound(tmp_path / "out")) < 20_000
     lines(tmp_path / "out" / "__imgpipe__" / "failed.jsonl")
     assert_clean(spool)

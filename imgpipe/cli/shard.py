@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import click
 
 from imgpipe.cli.params import BYTES, COUNT, SECONDS_OR_ZERO
 from imgpipe.cli.stage import Common, common_options, grace_option, run_stage
-from imgpipe.errors import Exit
+from imgpipe.errors import Exit, safe
 from imgpipe.shard import ShardOptions, run
 from imgpipe.shard.columns import parse_columns
 from imgpipe.shard.options import DEDUPS, DEFAULT_FOLDER_SIZE, FORMATS, FSYNCS, NAME_FORMATS
@@ -107,4 +108,13 @@ def command(
         output=emits,
         gather=CHUNK,
         waits_for="records or paths of images, one a line",
+        stopped=_go_on(chosen),
     )
+
+
+def _go_on(options: ShardOptions) -> str:
+    """How to continue a run that was stopped: the same pipe again would place its images twice."""
+    if options.part is not None:
+        return "stopped; the same command again completes the part"
+    out = safe(shlex.quote(options.out))
+    return f"stopped; what is placed stays, and the same pipe with imgpipe fetch --resume {out} goes on from there"

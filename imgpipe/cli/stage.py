@@ -108,6 +108,7 @@ def run_stage(
     gather: int = 0,
     waits_for: str,
     after: Callable[[Tally], str | None] | None = None,
+    stopped: str | None = None,
 ) -> Exit:
     """Open the streams, run `work` over them, tell how it went.
 
@@ -122,6 +123,7 @@ def run_stage(
         gather: Bytes to gather before a write (see `Emit`).
         waits_for: What a person at a terminal is asked to type.
         after: What to tell people besides, in one line, once the input was consumed.
+        stopped: What to tell them, in one line, where a signal ended it before and some are ok.
 
     Returns:
         The exit code. After a signal the process dies by it instead.
@@ -139,6 +141,7 @@ def run_stage(
         gather=gather,
         waits_for=None if values else waits_for,
         after=after,
+        stopped=stopped,
     )
 
 
@@ -152,6 +155,7 @@ def run_streams(
     gather: int = 0,
     waits_for: str | None,
     after: Callable[[Tally], str | None] | None = None,
+    stopped: str | None = None,
 ) -> Exit:
     """As `run_stage`, for a stage that opens its input itself.
 
@@ -164,6 +168,7 @@ def run_streams(
         gather: Bytes to gather before a write (see `Emit`).
         waits_for: What a person at a terminal is asked to type; None where standard input is not read.
         after: What to tell people besides, in one line, once the input was consumed.
+        stopped: What to tell them, in one line, where a signal ended it before and some are ok.
 
     Returns:
         The exit code. After a signal the process dies by it instead.
@@ -193,6 +198,8 @@ def run_streams(
             if talks and (tally.done or sys.exc_info()[0] is None):
                 tell(tally, stage, progress.seconds)
     if stop.signal is not None:
+        if talks and tally.ok and stopped is not None:
+            console.say(f"imgpipe {stage}: {stopped}")
         signals.leave_by(stop.signal)
     if after is not None and not common.quiet and (line := after(tally)):
         console.say(f"imgpipe {stage}: {line}")

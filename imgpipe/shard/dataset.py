@@ -65,7 +65,8 @@ class DataSet:
         if self._kept.get("format") != self._options.format:
             held = self._kept.get("format")
             raise UsageError(
-                f"{self._out.path} holds a data set of the format {held}, not {self._options.format}"
+                f"{self._out.path} holds a data set of the format {held}, not {self._options.format}; "
+                f"go on with --format {held}, or name another OUT"
             )
         self._take(columns)
 

@@ -187,4 +187,6 @@ def _branches(folder: Path, indent: str) -> Iterator[str]:
             yield f"{indent}{mark}{entry.name}/"
             yield from _branches(entry, indent + deeper)
         else:
-            yield f"{indent}{mark}{entry.name:<22} {entry.stat().st_size / 1000:>6.1f} kB"
+            size = entry.stat().st_size
+            amount = f"{size / 1000:.1f} kB" if size >= 1000 else f"{size} B"
+            yield f"{indent + mark + entry.name:<30} {amount:>8}"

@@ -62,6 +62,15 @@ def test_what_it_prints_shows_the_pipe_the_tree_and_the_failures(ran):
     assert f"imgpipe shard: {PLACED} ok, 4 failed" in result.err
 
 
+def test_the_sizes_in_the_tree_stand_in_one_column(ran):
+    """Each size is right-aligned with the others, however deep its file lies, and a small one is no zero."""
+    result, out = ran
+    sized = re.findall(r"^.*── .* k?B$", result.out.decode(), re.MULTILINE)
+    assert len(sized) == sum(1 for path in out.rglob("*") if path.is_file())
+    assert len({len(line) for line in sized}) == 1
+    assert not [line for line in sized if line.endswith(" 0.0 kB")]
+
+
 def test_the_line_that_is_printed_is_one_that_a_shell_runs(ran, tmp_path):
     """Copied into a shell, the pipe does what it did, on another folder and without the server's pictures."""
     result, out = ran

@@ -57,6 +57,16 @@ def options_of_click(name: str) -> dict[str, tuple[frozenset[str], str | None]]:
     return found
 
 
+def test_the_first_page_names_every_command():
+    """imgpipe(1) lists each command, in the order of --help, and leads to its page."""
+    listed = re.findall(
+        r"^\.It Cm ([\w-]+)\n(?:.*\n)*?\.Xr imgpipe-([\w-]+) 1 \.$",
+        section((MAN / "imgpipe.1").read_text(), "DESCRIPTION"),
+        re.MULTILINE,
+    )
+    assert listed == [(name, name) for name in COMMANDS]
+
+
 @pytest.mark.parametrize("name", ["", *COMMANDS])
 def test_pages_and_commands_have_the_same_options(name):
     """Each option is in the page and in click, with the same names and the same default."""

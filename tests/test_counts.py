@@ -50,6 +50,12 @@ def test_two_digests_make_one(one, other):
     assert (first + second).as_json() == digest(one + other)
 
 
+def test_records_without_a_url_are_counted_alone():
+    """A line without a URL, or with an empty one, has no identity, whatever its key; a digest has 64 digits."""
+    for record in ({}, {"url": ""}, {"url": None, "key": "k"}, {"url": "", "key": "k"}):
+        assert digest([record]) == {"records": 1, "digest": "0" * 64}
+
+
 def test_the_digest_is_the_same_in_every_process():
     """It is no hash of Python, which has another key in each process."""
     script = (

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imgpipe.counts import Counts
 from imgpipe.errors import UsageError
-from imgpipe.placed import Done, read_records
+from imgpipe.placed import Done, failures, read_records
 
 
 def write(path, *lines, end="\n"):
@@ -105,6 +108,41 @@ def test_counts_hold_each_number_as_often_as_it_was_added():
         taken = [counts.take(number * 2**50 % 2**64) for _ in range(number % 3)]
         assert all(taken)
     assert not any(counts.take(number * 2**50 % 2**64) for number in range(5000))
+
+
+def test_a_line_that_a_list_has_very_often_is_counted_to_the_last():
+    """Seventy thousand equal lines are taken seventy thousand times."""
+    counts = Counts()
+    for _ in range(70_000):
+        counts.add(7)
+    assert all(counts.take(7) for _ in range(70_000))
+    assert not counts.take(7)
+
+
+@given(st.lists(st.integers(0, 9)), st.lists(st.integers(0, 9)))
+def test_a_number_that_was_never_added_takes_no_other(added, asked):
+    """Of numbers side by side each stands for itself alone, whatever is asked for and in what order."""
+    counts, left = Counts(), Counter(added)
+    for number in added:
+        counts.add(number * Counts._BUCKETS)
+    for number in asked:
+        assert (number * Counts._BUCKETS in counts) == (number in added)
+        assert counts.take(number * Counts._BUCKETS) == (left[number] > 0)
+        left[number] -= 1
+
+
+def test_no_failure_is_read_twice_while_its_list_is_replaced(tmp_path):
+    """A shard that starts while the lists are read moves lines from one to the other: none is read twice."""
+    hidden = tmp_path / "__imgpipe__"
+    before, now = (failed(f"http://h/{name}", retryable=False) for name in "ab")
+    write(hidden / "failed.jsonl", before)
+    write(hidden / "failed-now.jsonl", now)
+    found = failures(tmp_path)
+    first = next(found)
+    write(hidden / "failed.jsonl", before, now)
+    (hidden / "failed-now.jsonl").unlink()
+    urls = [record["url"] for record in (first, *found)]
+    assert len(urls) == len(set(urls))
 
 
 def test_a_set_of_many_parts_is_listed_once(tmp_path, monkeypatch):

@@ -53,6 +53,7 @@ def test_the_part_of_a_host_never_changes():
         "https://A.EXAMPLE:8443/x": 982,
         "http://münchen.de": 648,
         "no url": 829,
+        "http://\ud800/": 263,
     }
 
     assert {url: place({"url": url}, 1, 1000, "host")[0] for url in expected} == expected

@@ -1,8 +1,25 @@
-"""Which part of a whole a value belongs to: the same on every machine, in every run and every release."""
+"""The parts of a whole: what decides them, their names, and which one a value belongs to.
+
+All of it is the same on every machine, in every run and every release.
+"""
 
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Final
+
+BY_HOST: Final = "host"
+BY_LINE: Final = "line"
+PART_BY: Final = (BY_HOST, BY_LINE)
+"""What decides the part of a record: all of a host belong to one, or each line goes by itself."""
+
+MOST_PARTS: Final = 100_000
+"""Parts at the most: their names have five digits."""
+
+
+def name_of(part: int) -> str:
+    """The name of a part, from 0."""
+    return f"{part:05d}"
 
 
 def number_of(value: str) -> int:

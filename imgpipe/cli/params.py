@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from typing import Any, Final
 
@@ -146,9 +147,28 @@ class Share(click.ParamType[float]):
         return share
 
 
+class Names(click.ParamType[tuple[str, ...]]):
+    """Names with commas between them, each quoted as in CSV where it holds one itself."""
+
+    name = "names"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """The names; none for an empty text."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            row = next(csv.reader([value], skipinitialspace=True, strict=True), [])
+        except csv.Error as error:
+            self.fail(f"{value!r} is no list of names: {error}", param, ctx)
+        return tuple(name for name in row if name)
+
+
 BYTES: Final = ByteCount()
 COUNT: Final = Count()
 SECONDS: Final = Seconds()
 SECONDS_OR_ZERO: Final = Seconds(zero=True)
 SECONDS_RANGE: Final = SecondsRange()
 SHARE: Final = Share()
+NAMES: Final = Names()

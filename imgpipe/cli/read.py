@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from typing import Any
 
 import click
 
 from imgpipe import console
+from imgpipe.cli.params import NAMES
 from imgpipe.cli.stage import Common, common_options, run_streams
 from imgpipe.errors import Exit
+from imgpipe.parts import MOST_PARTS, PART_BY
 from imgpipe.read.balance import Balance
 from imgpipe.read.opening import Inputs
-from imgpipe.read.options import BY_HOST, BY_LINE, FORMATS, MOST_PARTS, ReadOptions
+from imgpipe.read.options import FORMATS, ReadOptions
 from imgpipe.read.run import run
 from imgpipe.stream import CHUNK
-
-
-class Names(click.ParamType[tuple[str, ...]]):
-    """Names with commas between them, each quoted as in CSV where it holds one itself."""
-
-    name = "names"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        """The names; none for an empty text."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            row = next(csv.reader([value], skipinitialspace=True, strict=True), [])
-        except csv.Error as error:
-            self.fail(f"{value!r} is no list of names: {error}", param, ctx)
-        return tuple(name for name in row if name)
 
 
 class Part(click.ParamType[tuple[int, int]]):
@@ -66,9 +49,7 @@ class Part(click.ParamType[tuple[int, int]]):
 @click.option("--url-col", metavar="NAME", help="The column that becomes url.")
 @click.option("--key-col", metavar="NAME", help="The column that becomes key.")
 @click.option("--caption-col", metavar="NAME", help="The column that becomes caption.")
-@click.option(
-    "--columns", type=Names(), metavar="A,B", help="Pass on these columns besides; without it, all."
-)
+@click.option("--columns", type=NAMES, metavar="A,B", help="Pass on these columns besides; without it, all.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Write N records at the most.")
 @click.option(
     "--skip",
@@ -81,8 +62,8 @@ class Part(click.ParamType[tuple[int, int]]):
 @click.option("--part", type=Part(), metavar="I/N", help="Write only the I-th of N parts.")
 @click.option(
     "--part-by",
-    type=click.Choice((BY_HOST, BY_LINE)),
-    default=BY_HOST,
+    type=click.Choice(PART_BY),
+    default=PART_BY[0],
     show_default=True,
     help="What stays together: all URLs of a host, or nothing, for even parts.",
 )

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from imgpipe.cli.params import SECONDS, SECONDS_OR_ZERO
-from imgpipe.cli.read import Names
+from imgpipe.cli.params import NAMES, SECONDS, SECONDS_OR_ZERO
 from imgpipe.cli.shard import command as shard
 from imgpipe.cluster import pipe as pipes
-from imgpipe.cluster.options import FORMATS, MOST_PARTS, PART_BY, Columns, Job, SparkOptions
+from imgpipe.cluster.options import FORMATS, Columns, Job, SparkOptions
 from imgpipe.errors import Exit, UsageError, safe
+from imgpipe.parts import MOST_PARTS, PART_BY
 from imgpipe.remote import address_of
 
 DEFAULTS = Job(out="")
@@ -59,9 +59,7 @@ class Setting(click.ParamType[tuple[str, str]]):
 @click.option("--url-col", metavar="NAME", help="The column that becomes url.")
 @click.option("--key-col", metavar="NAME", help="The column that becomes key.")
 @click.option("--caption-col", metavar="NAME", help="The column that becomes caption.")
-@click.option(
-    "--columns", type=Names(), metavar="A,B", help="Pass on these columns besides; without it, all."
-)
+@click.option("--columns", type=NAMES, metavar="A,B", help="Pass on these columns besides; without it, all.")
 @click.option("--master", metavar="URL", help="The cluster; without it, what Spark is set up for.")
 @click.option(
     "--conf", type=Setting(), multiple=True, metavar="NAME=VALUE", help="A setting of Spark, again for more."

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from imgpipe.parts import BY_HOST
+
 FORMATS: Final = ("auto", "txt", "csv", "tsv", "jsonl", "parquet")
 """The forms of INPUT that Spark's own readers take."""
 
-PART_BY: Final = ("host", "line")
-"""What decides the part of a record."""
-
-MOST_PARTS: Final = 100_000
-"""Parts that a name of five digits can tell apart."""
+ROWS_A_PART: Final = 10_000
+"""Rows of a part where nobody says how many parts: two minutes of work at 100 images a second."""
 
 Command: TypeAlias = tuple[str, ...]
 """A program with its arguments."""
@@ -66,8 +65,8 @@ class SparkOptions:
     """What the executors are told."""
     parts: int | None = None
     """How many parts; None for as many as before in the same OUT, else one for `ROWS_A_PART` rows."""
-    part_by: str = "host"
-    """One of `PART_BY`."""
+    part_by: str = BY_HOST
+    """One of `parts.PART_BY`."""
     format: str = "auto"
     """One of `FORMATS`; `auto` goes by the suffix."""
     master: str | None = None
@@ -78,7 +77,3 @@ class SparkOptions:
     """No message but errors."""
     verbose: bool = False
     """What Spark says goes to standard error."""
-
-
-ROWS_A_PART: Final = 10_000
-"""Rows of a part where nobody says how many parts: two minutes of work at 100 images a second."""

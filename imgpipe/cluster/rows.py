@@ -13,7 +13,7 @@ from imgpipe.cluster.options import Columns
 from imgpipe.errors import Kind, ProcessError, RecordError, UsageError, safe
 from imgpipe.fields import LOCAL, USUAL, usual
 from imgpipe.hosts import host_of
-from imgpipe.parts import part_of
+from imgpipe.parts import BY_LINE, part_of
 from imgpipe.records import Record
 
 Row: TypeAlias = tuple[str | None, str | None]
@@ -23,15 +23,15 @@ _NAMED: Final = 50
 """Columns that a message names."""
 
 _SUFFIX: Final = re.compile(
-    r"\.(txt|csv|tsv|tab|jsonl|ndjson|parquet)(?:\.[a-z0-9]{1,6}){0,2}/*", re.IGNORECASE
+    r".*\.(txt|csv|tsv|tab|jsonl|ndjson|parquet)(?:\.[a-z0-9]{1,6}){0,2}", re.IGNORECASE | re.DOTALL
 )
 _FORMS: Final = {"tab": "tsv", "ndjson": "jsonl"}
 
 
 def form_of(path: str) -> str | None:
     """The form of a table by the suffix of its path, a packed one's too; None where it does not tell."""
-    found = _SUFFIX.search(path.rpartition("/")[2] if not path.endswith("/") else path.rstrip("/"))
-    if found is None or found.end() < len(path.rstrip("/").rpartition("/")[2]):
+    found = _SUFFIX.fullmatch(path.rstrip("/").rpartition("/")[2])
+    if found is None:
         return None
     name = found[1].lower()
     return _FORMS.get(name, name)
@@ -172,6 +172,6 @@ def whole(found: Iterable[tuple[int, str | int]], sources: int) -> Iterator[str]
 
 
 def _decides(url: str | None, line: str, by: str) -> str:
-    if by == "line" or url is None:
+    if by == BY_LINE or url is None:
         return line
     return host_of(url) or url

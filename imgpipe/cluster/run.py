@@ -9,12 +9,13 @@ from functools import partial
 from typing import Any
 
 from imgpipe.cluster import rows, summary
-from imgpipe.cluster.options import MOST_PARTS, ROWS_A_PART, SparkOptions
+from imgpipe.cluster.options import ROWS_A_PART, SparkOptions
 from imgpipe.cluster.session import as_process_errors, session
 from imgpipe.cluster.summary import Plan, Summary
 from imgpipe.cluster.table import Table, open_table
 from imgpipe.cluster.task import run_task
 from imgpipe.errors import UsageError, safe
+from imgpipe.parts import MOST_PARTS
 
 
 def run(options: SparkOptions) -> Summary:

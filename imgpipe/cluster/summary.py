@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from imgpipe import __version__, console, files, records
 from imgpipe.cluster.marker import PartResult
-from imgpipe.cluster.options import MOST_PARTS, PART_BY
 from imgpipe.errors import ImgpipeError, UsageError, safe
 from imgpipe.layout import HIDDEN
+from imgpipe.parts import MOST_PARTS, PART_BY
 from imgpipe.placed import hidden_bytes
 from imgpipe.remote import Remote, address_of
 

@@ -9,11 +9,7 @@ from imgpipe.cluster.options import Job
 from imgpipe.cluster.part import run_part
 from imgpipe.cluster.rows import whole
 from imgpipe.errors import ProcessError
-
-
-def part_name(number: int) -> str:
-    """The name of a part, as `imgpipe read --into` gives it."""
-    return f"{number:05d}"
+from imgpipe.parts import name_of
 
 
 def run_task(
@@ -28,7 +24,7 @@ def run_task(
 
     context = TaskContext.get()
     attempt = 1 if context is None else context.attemptNumber() + 1
-    name = part_name(number)
+    name = name_of(number)
     try:
         yield run_part(name, whole(found, sources), job, attempt=attempt)
     except ProcessError as error:

@@ -10,7 +10,6 @@ import contextlib
 import signal
 import subprocess
 import sys
-import zlib
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -22,11 +21,13 @@ import trio
 
 from imgpipe import records, spool
 from imgpipe.errors import Kind, OutputError, ProcessError, RecordError
-from imgpipe.fetch import jobs, urls
+from imgpipe.fetch import jobs
 from imgpipe.fetch.handover import pack_options
 from imgpipe.fetch.loops import next_batch, run_loop
 from imgpipe.fetch.options import FetchOptions
 from imgpipe.fetch.worker import FATAL
+from imgpipe.hosts import host_of
+from imgpipe.parts import part_of
 from imgpipe.records import Record
 from imgpipe.stream import Emit, Source
 from imgpipe.tally import Tally
@@ -284,8 +285,4 @@ class _Run:
 
 def _worker_of(record: Record, workers: int) -> int:
     url = record.get("url")
-    try:
-        host = urls.parse(url).host
-    except RecordError:
-        host = str(url)
-    return zlib.crc32(host.encode("utf-8", "surrogatepass")) % workers
+    return part_of(host_of(url) or str(url), workers)

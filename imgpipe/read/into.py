@@ -13,7 +13,7 @@ from typing import Final, Self
 
 from imgpipe.errors import OutputError, UsageError, safe
 from imgpipe.files import TEMPORARY_PREFIX, make_folder, sync_file_system, unlink_quietly
-from imgpipe.read.parts import name_of
+from imgpipe.parts import name_of
 from imgpipe.remote import address_of
 
 GATHERED: Final = 1 << 24
@@ -80,7 +80,7 @@ class PartFiles:
             OutputError: They cannot be written; then none appears.
         """
         self._write(empty=True)
-        names = [name_of(part) for part in range(len(self._gathered))]
+        names = [_file_of(part) for part in range(len(self._gathered))]
         with self._told():
             # A name must not outlive a loss of power without its content: a part would be cut short,
             # and nobody would know.
@@ -104,7 +104,7 @@ class PartFiles:
         with self._told():
             for part, lines in enumerate(self._gathered):
                 if lines or empty:
-                    with open(f"{self._hidden}/{name_of(part)}", "ab", buffering=0) as file:
+                    with open(f"{self._hidden}/{_file_of(part)}", "ab", buffering=0) as file:
                         written = 0
                         while written < len(lines):
                             written += file.write(lines[written:])
@@ -143,3 +143,7 @@ class PartFiles:
             yield
         except OSError as error:
             raise OutputError(f"cannot write to {safe(self._folder)}: {error.strerror}") from error
+
+
+def _file_of(part: int) -> str:
+    return f"{name_of(part)}.jsonl"

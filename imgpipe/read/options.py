@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from imgpipe.parts import BY_HOST
+
 FORMATS: Final = ("auto", "txt", "csv", "tsv", "json", "jsonl", "parquet")
 """The forms of a table."""
-
-BY_HOST: Final = "host"
-BY_LINE: Final = "line"
-
-MOST_PARTS: Final = 100_000
-"""Parts at the most: their names have five digits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +36,7 @@ class ReadOptions:
     part: tuple[int, int] | None = None
     """Write only part I of N, I from 0 to N - 1; None for all."""
     part_by: str = BY_HOST
-    """What decides the part of a record: `host` of its URL, or `line`, its number."""
+    """One of `parts.PART_BY`; a line goes by its number."""
     parts: int | None = None
     """Parts to write into `into`."""
     into: str | None = None

@@ -6,8 +6,7 @@ import functools
 from typing import Final
 
 from imgpipe.hosts import host_of
-from imgpipe.parts import number_of
-from imgpipe.read.options import BY_HOST
+from imgpipe.parts import BY_HOST, number_of
 from imgpipe.records import Record
 
 _REMEMBERED: Final = 1 << 14
@@ -33,8 +32,3 @@ def place(record: Record, number: int, parts: int, by: str) -> tuple[int, str | 
 
 digest_of_host = functools.lru_cache(_REMEMBERED)(number_of)
 """The number of 64 bits that, modulo N, is the part of a host."""
-
-
-def name_of(part: int) -> str:
-    """The file that holds a part."""
-    return f"{part:05}.jsonl"

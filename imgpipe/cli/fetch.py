@@ -11,8 +11,9 @@ import click
 from imgpipe import console, fetch, files
 from imgpipe.cli.params import BYTES, SECONDS, SECONDS_RANGE
 from imgpipe.cli.stage import SPOOLED, Common, common_options, run_stage
-from imgpipe.errors import Exit
+from imgpipe.errors import Exit, safe
 from imgpipe.fetch.options import AUTO, USER_AGENT, FetchOptions, Hash, Mode
+from imgpipe.remote import address_of
 from imgpipe.tally import Tally
 
 _PROXY_SCHEMES: Final = frozenset({"http", "https", "socks5", "socks5h"})
@@ -272,4 +273,8 @@ def _afterwards(tally: Tally, options: FetchOptions, common: Common) -> str | No
     if console.is_last_stage():
         return SPOOLED if tally.ok and options.dir is None else None
     # The last stage tells how many it placed, and would tell of none without a word why.
-    return f"{tally.left_out} left out, done before" if tally.left_out and not common.verbose else None
+    if tally.left_out:
+        return f"{tally.left_out} left out, done before" if not common.verbose else None
+    # By now the last stage has made the folder of a first run: this one is a slip, which places all once more.
+    absent = [out for out in options.resume if address_of(out) is None and not out.exists()]
+    return f"--resume {safe(str(absent[0]))}: there is no such folder, so all was fetched" if absent else None

@@ -212,3 +212,14 @@ def test_what_is_left_out_is_told(server, tmp_path):
 
     assert "left out" not in shell(script, cwd=tmp_path).err
     assert "imgpipe fetch: 1 left out, done before" in shell(script, cwd=tmp_path).err
+
+
+def test_a_folder_to_resume_that_is_not_there_is_told(server, tmp_path):
+    """A slip in the name after `--resume`, which fetches everything again, is told, except with -q."""
+    (tmp_path / "out").mkdir()
+    told = "imgpipe fetch: --resume uot: there is no such folder, so all was fetched"
+    script = f"imgpipe fetch --allow-private {{}} {server.url('good')} | imgpipe shard out"
+
+    assert told in shell(script.format("--resume uot"), cwd=tmp_path).err
+    for silent in ("--resume out", "-q --resume uot"):
+        assert "--resume" not in shell(script.format(silent), cwd=tmp_path).err

@@ -19,9 +19,6 @@ FIRST_BACKOFF: Final = 1.0
 LONGEST_BACKOFF: Final = 30.0
 """Seconds between two attempts, at the most."""
 
-PATIENCE: Final = 8
-"""Attempts that a host's own Retry-After may add to the user's retries: obeying it is no failure."""
-
 SLOW_DOWN: Final = frozenset({429, 503})
 """Statuses by which a host asks for fewer requests (RFC 6585 §4, RFC 9110 §15.6.4)."""
 
@@ -61,7 +58,7 @@ def wait_before_retry(error: RecordError, attempt: int, retries: int, rng: rando
     """
     if not retryable(error.kind, "fetch", error.http_status) or error.kind is Kind.THROTTLED:
         return None
-    asked = error.retry_after if error.http_status in SLOW_DOWN else None
-    if attempt > retries + (PATIENCE if asked is not None and retries else 0):
+    if attempt > retries:
         return None
-    return max(asked or 0.0, backoff(min(attempt, retries), rng))
+    asked = error.retry_after if error.http_status in SLOW_DOWN else None
+    return max(asked or 0.0, backoff(attempt, rng))

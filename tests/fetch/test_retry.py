@@ -77,9 +77,10 @@ def failed(kind=Kind.HTTP_STATUS, status=None, after=None):
         (failed(status=429, after=7.0), 1, 2, (7.0, 7.0)),
         (failed(status=429, after=0.0), 1, 2, (0.5, 1.0)),
         (failed(status=429, after=7.0), 1, 0, None),
-        # Obeying the host costs no retry of the user's, within reason.
-        (failed(status=429, after=7.0), 10, 2, (7.0, 7.0)),
-        (failed(status=429, after=7.0), 11, 2, None),
+        # A host that asks to wait has no say in how often.
+        (failed(status=429, after=7.0), 2, 2, (7.0, 7.0)),
+        (failed(status=429, after=7.0), 3, 2, None),
+        (failed(status=429, after=0.0), 3, 2, None),
         (failed(status=429), 3, 2, None),
         # A server error's Retry-After is no pace.
         (failed(status=500, after=90.0), 1, 2, (0.5, 1.0)),

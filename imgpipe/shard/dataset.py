@@ -36,6 +36,7 @@ class DataSet:
         self.is_new = not any(_is_data(name) for name in out.names())
         """Whether nothing is placed in OUT yet."""
         self._in_parts = out.layout.part is not None
+        self._fsync = options.fsync != "none"
         data = out.read(DATASET)
         if data is not None:
             self._read(data)
@@ -116,7 +117,7 @@ class DataSet:
             "extension": media.extension(first["media_type"]),
             "captions": "caption" in first,
         }
-        if not self._out.create(DATASET, orjson.dumps(self._kept, option=orjson.OPT_INDENT_2)):
+        if not self._out.create(DATASET, self._dumped(), fsync=self._fsync):
             self._read(self._out.read(DATASET) or b"")
 
     def keep(self, **more: Any) -> None:
@@ -125,7 +126,10 @@ class DataSet:
             return
         columns = dict(self._columns.user) if self._columns is not None else {}
         self._kept = {**self._kept, **more, "format": self._options.format, "columns": columns}
-        self._out.replace(DATASET, orjson.dumps(self._kept, option=orjson.OPT_INDENT_2))
+        self._out.replace(DATASET, self._dumped(), fsync=self._fsync)
+
+    def _dumped(self) -> bytes:
+        return orjson.dumps(self._kept, option=orjson.OPT_INDENT_2)
 
     @property
     def captions(self) -> bool | None:

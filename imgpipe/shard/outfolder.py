@@ -172,21 +172,21 @@ class OutFolder:
         self.replace(name, head)
         return f"{self.hidden_path}/{name}"
 
-    def replace(self, name: str, data: bytes) -> None:
+    def replace(self, name: str, data: bytes, *, fsync: bool = False) -> None:
         """Put a small hidden file, whole, in place of an older one."""
         temporary = self.temporary()
         try:
-            Path(temporary).write_bytes(data)
+            _write(temporary, data, fsync=fsync)
             os.rename(temporary, name, dst_dir_fd=self.hidden)
         except OSError as error:
             files.unlink_quietly(temporary)
             raise self._refusal(self.where(name), error) from error
 
-    def create(self, name: str, data: bytes) -> bool:
+    def create(self, name: str, data: bytes, *, fsync: bool = False) -> bool:
         """Put a small hidden file, whole, where there is none; False where there is one."""
         temporary = self.temporary()
         try:
-            Path(temporary).write_bytes(data)
+            _write(temporary, data, fsync=fsync)
             self._move_new(temporary, name, self.hidden)
         except FileExistsError:
             return False
@@ -232,6 +232,15 @@ class OutFolder:
         """Remove a hidden file, if it is there."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self.hidden)
+
+
+def _write(path: str, data: bytes, *, fsync: bool) -> None:
+    with open(path, "wb") as file:
+        file.write(data)
+        if fsync:
+            # Else the name may outlive a loss of power without what is in the file, and nobody could go on.
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def take_name(name: str, folder: int) -> None:

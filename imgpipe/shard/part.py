@@ -178,7 +178,7 @@ class Part:
             raise self._other(f"{self._taken} of its {found.records} records came")
         if marker != self._marker:
             data = orjson.dumps(marker, option=orjson.OPT_APPEND_NEWLINE)
-            self._out.replace(self._out.layout.hidden(DONE), data)
+            self._out.replace(self._out.layout.hidden(DONE), data, fsync=self._options.fsync != "none")
 
     def _compare(self, found: Digest, whole: Digest) -> None:
         if found.records < whole.records:

@@ -89,13 +89,13 @@ class RemoteStore:
         Path(path).write_bytes(head)
         return path
 
-    def replace(self, name: str, data: bytes) -> None:
+    def replace(self, name: str, data: bytes, *, fsync: bool = False) -> None:
         """Put a small hidden object, whole, in place of an older one."""
         path = self.temporary()
         Path(path).write_bytes(data)
         self.publish(path, name, hidden=True)
 
-    def create(self, name: str, data: bytes) -> bool:
+    def create(self, name: str, data: bytes, *, fsync: bool = False) -> bool:
         """Put a small hidden object, whole, where there is none; False where there is one."""
         path = self.temporary()
         Path(path).write_bytes(data)

@@ -48,11 +48,11 @@ class Store(Protocol):
         """The path of a new hidden list to append to, which begins with `head`."""
         ...
 
-    def replace(self, name: str, data: bytes) -> None:
+    def replace(self, name: str, data: bytes, *, fsync: bool = False) -> None:
         """Put a small hidden file, whole, in place of an older one."""
         ...
 
-    def create(self, name: str, data: bytes) -> bool:
+    def create(self, name: str, data: bytes, *, fsync: bool = False) -> bool:
         """Put a small hidden file, whole, where there is none; False where there is one."""
         ...
 

@@ -3,11 +3,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import tarfile
 
 import pyarrow.parquet as pq
 import pytest
-from helpers import assert_one_clear_line, picture, run_filter
+from helpers import as_line, assert_one_clear_line, picture, run_filter
 
 RED = picture(seed=1)
 
@@ -134,3 +135,89 @@ def read_tar(path) -> list[bytes]:
 
 def read_parquet(path) -> list[bytes]:
     return [image["bytes"] for image in pq.read_table(path).column("image").to_pylist()]
+
+
+TOLD = """
+import os, sys
+
+def path_of(place, folder):
+    if isinstance(place, int):
+        return os.readlink(f"/proc/self/fd/{place}")
+    return place if folder is None else os.path.join(path_of(folder, None), place)
+
+def telling(name):
+    function = getattr(os, name)
+
+    def call(*places, **more):
+        found = function(*places, **more)
+        paths = [path_of(places[0], None), *(path_of(place, more.get("dst_dir_fd")) for place in places[1:])]
+        print("did", name, *paths, file=sys.stderr, flush=True)
+        return found
+
+    setattr(os, name, call)
+
+for name in ("fsync", "link", "rename", "replace"):
+    telling(name)
+from imgpipe.cli import main
+main()
+"""
+"""The command, which tells of each file that it waited for and of each name that it gave."""
+
+FAILED = {"url": "http://h/dead", "status": "failed", "stage": "fetch", "error": "dns"}
+
+
+def steps(out, lines, *args) -> list[list[str]]:
+    """What was done, in order: `fsync` with a path, or another word with the old path and the new one."""
+    command = [sys.executable, "-c", TOLD, "shard", "-q", str(out), *args]
+    done = subprocess.run(command, input=b"".join(map(as_line, lines)), capture_output=True, check=True)
+    return [line.split()[1:] for line in done.stderr.decode().splitlines() if line.startswith("did ")]
+
+
+@pytest.mark.parametrize("kind", ["files", "tar", "parquet"])
+def test_what_others_believe_is_on_the_disk_before_it_has_its_name(out, spooled, kind):
+    """Shards, sidecars, what holds for all parts, the list of failures, the marker: each is waited for, then
+    named; a shard, and the marker, only where the name of the sidecar, or of the list, cannot be lost any more."""
+    options = ("--format", kind, "--part", "p", "--folder-size", "2")
+    done = steps(out, [*spooled.records(3), FAILED], *options)
+
+    synced, named = set(), []
+    for word, *paths in done:
+        if word == "fsync":
+            synced.add(paths[0])
+            continue
+        old, new = paths
+        if os.path.basename(new).startswith("p-0") or new.endswith(
+            ("dataset.json", "p.failed.jsonl", "p.done.json")
+        ):
+            assert old in synced, new
+            named.append(os.path.basename(new))
+        if new.endswith((".tar", ".parquet", ".done.json")):
+            assert str(out.hidden) in synced
+        synced.discard(os.path.dirname(new))
+    shards = [f"p-{n:05d}.{end}" for n in range(2) for end in ("jsonl", kind)] if kind != "files" else []
+    assert named == ["dataset.json", *shards, "p.failed.jsonl", "p.done.json"]
+    assert kind == "files" or str(out) in synced
+
+
+@pytest.mark.parametrize("fsync", ["shard", "each"])
+def test_images_are_on_the_disk_before_their_lines_are(out, spooled, fsync):
+    """At the end of each folder, or of each image, the images come first, then their folder, then the metadata."""
+    done = steps(out, spooled.records(3), "--fsync", fsync, "--folder-size", "2")
+
+    waited = [paths[0].removeprefix(f"{out}/") for word, *paths in done if word == "fsync"]
+    names = [f"0000{n // 2}/{n:09d}.jpg" for n in range(3)]
+    if fsync == "shard":
+        first, second = [*names[:2], "00000", "metadata.jsonl"], [names[2], "00001", "metadata.jsonl"]
+        assert [name for name in waited if "__" not in name] == [*first, *second]
+    else:
+        # The images are waited for under the names that they have in the spool.
+        shown = [name for name in waited if "__" not in name and name[:1] != "/"]
+        assert shown == ["00000", "metadata.jsonl", "00000", "metadata.jsonl", "00001", "metadata.jsonl"]
+        assert sum(name.endswith(".jpg") for name in waited) == 3
+
+
+def test_nothing_is_waited_for_where_nobody_asks(out, spooled):
+    """With `none` the system writes when it likes."""
+    done = steps(out, [*spooled.records(3), FAILED], "--format", "tar", "--part", "p", "--fsync", "none")
+
+    assert not [step for step in done if step[0] == "fsync"]

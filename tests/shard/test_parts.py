@@ -123,11 +123,30 @@ def test_another_input_is_refused(out, spooled, change, kind):
     assert {name: content for name, (_, content) in tree(out).items()} == before
 
 
-def test_other_options_are_refused(out, spooled):
+@pytest.mark.parametrize(
+    ("kind", "args", "words"),
+    [
+        ("tar", ("--folder-size", 9), "--folder-size 5000, not 9"),
+        ("tar", ("--folder-index", 3), "--folder-index 0, not 3"),
+        ("tar", ("--name-format", "url"), "--name-format index, not url"),
+        ("tar", ("--max-shard-bytes", 10_000), "--max-shard-bytes None, not 10000"),
+        ("tar", ("--dedup", "url"), "--dedup None, not url"),
+        ("files", ("--sidecar",), "--sidecar False, not True"),
+    ],
+)
+def test_other_options_are_refused(out, spooled, kind, args, words):
     """A complete part is not said to be what other options would have made of it."""
-    shard(out, spooled.records(2))
-    again = [spooled.record(f"http://h/{n}.jpg") for n in range(2)]
-    assert_one_clear_line(shard(out, again, "--folder-size", 9), 2, "--folder-size 5000, not 9")
+    shard(out, spooled.records(1), kind=kind)
+    assert_one_clear_line(shard(out, spooled.records(1), *args, kind=kind), 2, words)
+
+
+def test_a_marker_of_an_older_version_is_taken(out, spooled):
+    """An option that it does not tell of, since there was none yet, is no other option."""
+    shard(out, spooled.records(1))
+    found = marker(out)
+    del found["options"]["dedup"]
+    (out.hidden / "p.done.json").write_text(json.dumps(found))
+    assert shard(out, spooled.records(1), "--dedup", "url").code == 0
 
 
 def test_an_input_that_is_known_ends_at_once(out, spooled, tmp_path):

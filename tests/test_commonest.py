@@ -23,6 +23,7 @@ def test_a_count_is_never_too_high_and_told_how_much_too_low(texts, size):
     told = dict(found.top(len(texts)))
     assert found.total == len(texts)
     assert len(told) <= 2 * size
+    assert found.top(len(texts)) == sorted(told.items(), key=lambda pair: (-pair[1], pair[0]))
     for text, count in true.items():
         assert told.get(text, 0) == found.count(text) <= count <= found.count(text) + found.missed(text)
         assert found.missed(text) <= len(texts) / size

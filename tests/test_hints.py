@@ -59,7 +59,16 @@ def test_where_nothing_helps_there_is_no_hint(kind):
 
 @pytest.mark.parametrize(
     ("status", "word"),
-    [(404, "gone"), (403, "--header"), (429, "--delay"), (503, "later"), (418, None), (None, None)],
+    [
+        (404, "gone"),
+        (410, "gone"),
+        (401, "--header"),
+        (403, "--header"),
+        (429, "--delay"),
+        (503, "later"),
+        (418, None),
+        (None, None),
+    ],
 )
 def test_a_status_has_its_own_hint(status, word):
     """What is gone is not what is refused."""

@@ -195,3 +195,34 @@ def test_hosts_that_failed_once_are_not_blamed():
     tally = tally_of(of_host("a.example"), of_host("b.example"))
 
     assert "hosts:" not in "".join(tally.summary("fetch", 1.0))
+
+
+def test_neither_host_nor_status_is_told_where_it_has_no_part_in_it():
+    """A picture that cannot be decoded is not the fault of its host, nor of the answer that brought it."""
+    answers = (200, 206)
+    records = [of_host("a.example", error="decode", stage="resize", http_status=n) for n in answers]
+
+    told = "".join(tally_of(*records).summary("resize", 1.0))
+
+    assert "hosts:" not in told
+    assert "statuses:" not in told
+
+
+def test_half_are_not_most():
+    """Where just as many came as failed there is no warning; where none failed, no list of them is named."""
+    half = tally_of({"status": "ok"}, failed("dns"))
+    assert "WARNING" not in "".join(half.summary("fetch", 1.0))
+
+    good = tally_of({"status": "ok"})
+    good.failed_file = "failed.jsonl"
+    assert "failed" not in "".join(good.summary("shard", 1.0))
+
+
+def test_what_came_to_nothing_is_unfinished():
+    """Together with what was unfinished before, and nothing else is left of it."""
+    tally = tally_of({"status": "ok", "bytes": 5}, failed("dns"))
+    tally.unfinished = 3
+
+    tally.void()
+
+    assert (tally.done, tally.unfinished, tally.bytes, tally.causes) == (0, 5, 0, {})

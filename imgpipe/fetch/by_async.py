@@ -126,6 +126,10 @@ class _Run:
             if job is not None:
                 if self._desk.hungry:
                     self._hungry.unpark()
+                # Each wakes the next one, as long as there is something to do or nobody keeps the time: a
+                # single moment may free many hosts.
+                if self._desk.ready or (self._timekeeper is None and self._desk.next_time() is not None):
+                    self._idle.unpark()
                 return job
             if self._desk.finished:
                 return None

@@ -80,6 +80,11 @@ class Desk:
         """A job to start now; None where all wait."""
         return self._scheduler.next(now)
 
+    @property
+    def ready(self) -> bool:
+        """Whether there are more jobs to start now, most likely."""
+        return self._scheduler.ready
+
     def next_time(self) -> float | None:
         """When a job that waits for its time may start; None where none does."""
         return self._scheduler.next_time()

@@ -83,6 +83,11 @@ class Scheduler:
             self._settle(host, now)
         return None
 
+    @property
+    def ready(self) -> bool:
+        """Whether a host with jobs may be asked now, as far as is known without a look at the time."""
+        return bool(self._ready)
+
     def next_time(self) -> float | None:
         """When a job that waits for its time may start; None where none does."""
         return self._timed[0][0] if self._timed else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -60,6 +61,29 @@ def test_a_host_that_asks_to_wait_is_left_alone_and_no_other():
         assert len(refused_ones) <= 4
         assert max(request.at for request in refused_ones) - begun[0] < 0.5
         assert max(request.at for request in server.requests("good")) - begun[0] < 1.0
+
+
+@pytest.mark.parametrize("mode", ["async", "threads"])
+def test_all_that_may_be_asked_are(mode):
+    """Hosts whose pauses end at one moment are asked together, and none waits for another's answer."""
+    hosts = [f"h{n}.test" for n in range(12)]
+    together = threading.Barrier(len(hosts))
+    paused = set()
+
+    def busy(peer: Peer):
+        if (host := peer.request.headers["host"]) not in paused:
+            paused.add(host)
+            peer.send(answer("503 Busy", "Retry-After: 1", body=b""))
+            return True
+        together.wait(10)
+        return good(peer)
+
+    with Hostile({"busy": busy}) as server:
+        pins = [f"--resolve={host}:127.0.0.1" for host in hosts]
+        urls = [server.url("busy", host) for host in hosts]
+        records = fetch("--mode", mode, "--retries", 1, *pins, lines=urls)
+
+    assert {"ok"} == {record["status"] for record in records}
 
 
 def test_a_date_to_wait_for_is_obeyed():

@@ -4,6 +4,7 @@
      +-- RecordError      one record failed or was skipped; the stream goes on
      +-- ProcessError     the whole process ends, with one line and an exit code
           +-- UsageError      the command line or the input cannot be used (2)
+          +-- IncompleteError the input ended early, as where a stage before was stopped (1)
           +-- OutputError     the output cannot be written (4)
 
 A record's error is a value in the stream, made of a `Kind` and a line for people. Only a

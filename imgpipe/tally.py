@@ -11,8 +11,6 @@ from imgpipe.hints import hint
 from imgpipe.hosts import host_of
 from imgpipe.records import Record
 
-__all__ = ["Tally", "hint"]
-
 _KINDS_SHOWN: Final = 5
 _EXAMPLE_LENGTH: Final = 160
 _HOSTS_SHOWN: Final = 3

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
@@ -21,7 +21,6 @@ from imgpipe.status import StatusLines
 from imgpipe.stream import Emit, Source, read_chunks
 from imgpipe.tally import Tally
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 SPOOLED: Final = "the files are in the spool, until imgpipe shard takes them; -d DIR keeps them"

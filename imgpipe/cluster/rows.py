@@ -10,17 +10,14 @@ from typing import Final, TypeAlias
 
 from imgpipe import records
 from imgpipe.cluster.options import Columns
-from imgpipe.errors import Kind, ProcessError, RecordError, UsageError, safe
-from imgpipe.fields import LOCAL, USUAL, usual
+from imgpipe.errors import Kind, ProcessError, RecordError
+from imgpipe.fields import LOCAL, USUAL, missing, missing_url, usual
 from imgpipe.hosts import host_of
 from imgpipe.parts import BY_LINE, part_of
 from imgpipe.records import Record
 
 Row: TypeAlias = tuple[str | None, str | None]
 """The URL of a row, and its line; without a URL it is a bad one, without a line it is blank."""
-
-_NAMED: Final = 50
-"""Columns that a message names."""
 
 _SUFFIX: Final = re.compile(
     r".*\.(txt|csv|tsv|tab|jsonl|ndjson|parquet)(?:\.[a-z0-9]{1,6}){0,2}", re.IGNORECASE | re.DOTALL
@@ -46,13 +43,10 @@ def url_column(names: Sequence[str], columns: Columns, where: str) -> str | None
     wanted = [columns.url, columns.key, columns.caption, *(columns.others or ())]
     for name in wanted:
         if name is not None and name not in names:
-            raise UsageError(f"{where} has no column {safe(name)}; its columns are: {_listed(names)}")
+            raise missing(name, names, where)
     found = columns.url or usual("url", names, [name for name in (columns.key, columns.caption) if name])
     if found is None and not LOCAL & set(names):
-        raise UsageError(
-            f"{where} has no column named {' or '.join(USUAL['url'])}; "
-            f"choose one with --url-col; its columns are: {_listed(names)}"
-        )
+        raise missing_url(names, where)
     return found
 
 
@@ -67,11 +61,6 @@ def is_wanted(name: str, columns: Columns) -> bool:
 def is_plain(names: Sequence[str], columns: Columns) -> bool:
     """Whether rows with these columns are records as `imgpipe read` would write them."""
     return columns == Columns() and all(usual(role, names) in (None, role) for role in USUAL)
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(safe(name, 80) for name in names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass(frozen=True, slots=True)

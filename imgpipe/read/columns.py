@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from imgpipe.errors import Kind, RecordError, UsageError, safe
-from imgpipe.fields import LOCAL, USUAL, usual
+from imgpipe.errors import Kind, RecordError, UsageError
+from imgpipe.fields import LOCAL, missing, missing_url, usual
 from imgpipe.read.options import ReadOptions
 from imgpipe.records import Record
-
-_NAMED_AT_MOST: Final = 50
-"""Columns that a message names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +20,11 @@ class Plan:
         picks: The places of the columns in the row.
         fields: The field that each of them fills.
         whole: Whether that is every column, once and in its order.
-        needs_url: Whether a row without a URL is a bad one.
     """
 
     picks: tuple[int, ...]
     fields: tuple[str, ...]
     whole: bool
-    needs_url: bool
 
     def record(self, row: Sequence[Any]) -> Record:
         """The record of a row that has a value for every column."""
@@ -79,7 +74,7 @@ def plan(names: Sequence[str], options: ReadOptions, where: str, *, lenient: boo
             taken.update(own)
         picks += [place] * len(own)
         fields += own
-    return Plan(tuple(picks), tuple(fields), picks == list(range(len(names))), "url" in roles)
+    return Plan(tuple(picks), tuple(fields), picks == list(range(len(names))))
 
 
 def _roles(names: Sequence[str], options: ReadOptions, where: str, *, lenient: bool) -> dict[str, str]:
@@ -95,22 +90,8 @@ def _roles(names: Sequence[str], options: ReadOptions, where: str, *, lenient: b
         if spare is not None:
             roles[role] = spare
     if "url" not in roles and not LOCAL & set(names):
-        raise UsageError(
-            f"{where} has no column named {' or '.join(USUAL['url'])}; "
-            f"choose one with --url-col; its columns are: {_listed(names)}"
-        )
+        raise missing_url(names, where)
     return roles
-
-
-def missing(name: str, names: Sequence[str], where: str) -> UsageError:
-    """The error of a table without the column `name`."""
-    return UsageError(f"{where} has no column {name}; its columns are: {_listed(names)}")
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = [safe(name, 80) for name in names[:_NAMED_AT_MOST]]
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def _free(name: str, taken: set[str]) -> str:

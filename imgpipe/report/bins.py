@@ -19,25 +19,17 @@ class Histogram:
 
     Attributes:
         count: Values counted.
-        total: Their sum.
-        zeros: Values that are zero or less, which have no logarithm; they are not in `count`.
     """
 
     def __init__(self) -> None:
         self.count = 0
-        self.total = 0.0
-        self.zeros = 0
         self._bins: dict[int, int] = {}
 
     def add(self, value: float) -> None:
-        """Count a value; it is finite."""
-        if value <= 0:
-            self.zeros += 1
-            return
+        """Count a value; it is finite and above zero."""
         place = min(_MOST, max(_LEAST, math.floor(math.log10(value) * FINE)))
         self._bins[place] = self._bins.get(place, 0) + 1
         self.count += 1
-        self.total += value
 
     def quantile(self, share: float) -> float:
         """The value below which `share` (0 to 1) of the values are; 0.0 where there are none."""
@@ -80,8 +72,6 @@ class Moment:
     """Images in it: not a whole number where those of a shard are spread."""
     bytes: float
     """Their bytes."""
-    failed: float
-    """Records that failed in it, where that is known."""
 
 
 _STEPS: Final = tuple(
@@ -95,11 +85,7 @@ _STEPS: Final = tuple(
 
 
 class Timeline:
-    """What happened when, in steps that grow with the time that passed.
-
-    Attributes:
-        images: All images counted.
-    """
+    """What happened when, in steps that grow with the time that passed."""
 
     _LIMIT: Final = 2048
     """Steps held; beyond, two become one."""
@@ -107,22 +93,18 @@ class Timeline:
     def __init__(self) -> None:
         self._width = 1 / 128
         self._bins: dict[int, list[float]] = {}
-        self.images = 0.0
 
-    def add(self, when: float, images: float, size: float, failed: float = 0.0) -> None:
+    def add(self, when: float, images: float, size: float) -> None:
         """Count what happened at a moment.
 
         Args:
             when: Seconds since 1970.
             images: Images.
             size: Their bytes.
-            failed: Records that failed.
         """
-        self.images += images
-        found = self._bins.setdefault(math.floor(when / self._width), [0.0, 0.0, 0.0])
+        found = self._bins.setdefault(math.floor(when / self._width), [0.0, 0.0])
         found[0] += images
         found[1] += size
-        found[2] += failed
         if len(self._bins) > self._LIMIT:
             self._halve()
 
@@ -138,7 +120,7 @@ class Timeline:
             self._width *= 2
             merged: dict[int, list[float]] = {}
             for place, values in self._bins.items():
-                into = merged.setdefault(place // 2, [0.0, 0.0, 0.0])
+                into = merged.setdefault(place // 2, [0.0, 0.0])
                 for index, value in enumerate(values):
                     into[index] += value
             self._bins = merged
@@ -153,11 +135,10 @@ class Timeline:
         )
         width = max(width, self._width)
         start = math.floor(first / width)
-        steps = [[0.0, 0.0, 0.0] for _ in range(math.floor((last - first) / width) + 2)]
+        end = math.floor((max(self._bins) + 0.5) * self._width / width)
+        steps = [[0.0, 0.0] for _ in range(start, end + 1)]
         for place, values in self._bins.items():
             into = steps[math.floor((place + 0.5) * self._width / width) - start]
             for index, value in enumerate(values):
                 into[index] += value
-        while steps and not any(steps[-1]):
-            steps.pop()
         return [Moment((start + n) * width, width, *step) for n, step in enumerate(steps)]

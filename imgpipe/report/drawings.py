@@ -35,10 +35,10 @@ class Drawing:
     title: str
     summary: str
     """The same in a sentence."""
-    svg: str
-    """For a phone."""
+    narrow: str
+    """As SVG, for a phone."""
     wide: str
-    """For a wide column, or the whole width."""
+    """The same for a wide column, or the whole width."""
     full: bool = False
     """Whether it takes the whole width."""
     columns: tuple[str, str] = ("", "")
@@ -77,7 +77,7 @@ def distribution(title: str, found: Histogram, name: Callable[[float], str], wha
     return Drawing(
         title=title,
         summary=f"Half of {text.number(found.count)} {what} are below {name(middle)}, 95 % below {name(most)}.",
-        svg=svg(_NARROW),
+        narrow=svg(_NARROW),
         wide=svg(_HALF),
         columns=("From – to", what.capitalize()),
         figures=[(f"{name(low)} – {name(high)}", text.number(count)) for low, high, count in bars if count],
@@ -193,7 +193,7 @@ def _rates(
             f"{name(total / seconds)} on average over {text.seconds(seconds)}, "
             f"{name(amount(highest) / highest.seconds)} at the most, in steps of {step}."
         ),
-        svg=drawn(few, _NARROW, 4),
+        narrow=drawn(few, _NARROW, 4),
         wide=drawn(moments, _WIDE, 9),
         full=True,
         columns=("From (UTC)", title),

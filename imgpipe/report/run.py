@@ -84,8 +84,9 @@ def _target(options: ReportOptions) -> str | None:
         if os.isatty(1):
             raise UsageError("the page would fill the terminal: name a file with -o, or redirect the output")
         return None
-    if options.output is not None or options.out is None:
-        return _checked(str(options.output))
+    if options.output is not None:
+        return _checked(options.output)
+    assert options.out is not None, "without both the page goes to standard output"
     if address_of(options.out) is not None:
         raise UsageError("the page cannot be put beside a data set at an address: name a file with -o")
     hidden = f"{options.out}/{HIDDEN}"

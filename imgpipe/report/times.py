@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from imgpipe.errors import STAGE_KINDS, Status, UsageError
-from imgpipe.layout import DATASET, HIDDEN, METADATA
+from imgpipe.layout import DATASET, HIDDEN, LOCK, METADATA, Layout
 from imgpipe.records import Record
 from imgpipe.report.bins import Timeline
 from imgpipe.report.places import Holder, Place
@@ -35,7 +35,7 @@ class FileTimes:
 
     def __init__(self, out: str, timeline: Timeline) -> None:
         self._timeline = timeline
-        self._begin = _mtime(f"{out}/{HIDDEN}/{DATASET}")
+        self._hidden = f"{out}/{HIDDEN}"
         self._ends: dict[str, float] = {}
         self._place: Place | None = None
         self._images = self._size = 0
@@ -76,12 +76,18 @@ class FileTimes:
         end = _mtime(place.path)
         if end is None:
             return
-        start = self._ends.get(place.series, self._begin)
+        start = self._ends.get(place.series) or self._begin(place.series)
         self._ends[place.series] = end
         if start is None or start > end:
             self._timeline.add(end, images, size)
         else:
             self._timeline.spread(start, end, images, size)
+
+
+    def _begin(self, series: str) -> float | None:
+        # Its lock is made first, and never written to; the list of columns only once there are some.
+        lock = _mtime(f"{self._hidden}/{Layout(series or None).hidden(LOCK)}")
+        return lock if lock is not None else _mtime(f"{self._hidden}/{DATASET}")
 
 
 def _mtime(path: str) -> float | None:
@@ -117,10 +123,11 @@ def of_log(path: str) -> tuple[str, Timeline]:
     found: dict[str, Timeline] = {}
     for when, stage, status, size in _parsed(path):
         timeline = found.setdefault(stage, Timeline())
-        failed = status == Status.FAILED
-        if not failed and status != Status.OK:
-            continue
-        timeline.add(when, not failed, 0 if failed else size, failed)
+        if status == Status.OK:
+            timeline.add(when, 1, size)
+        elif status == Status.FAILED:
+            # The time that it took counts, though nothing came of it.
+            timeline.add(when, 0, 0)
     for stage in (*_FIRST, *found):
         if stage in found:
             return stage, found[stage]

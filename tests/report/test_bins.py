@@ -39,12 +39,10 @@ def test_a_quantile_is_near_the_true_one(values, share):
 
 
 def test_no_values_have_no_bars():
-    """Where nothing was counted nothing is drawn; what has no logarithm is counted apart."""
+    """Where nothing was counted nothing is drawn."""
     found = Histogram()
-    found.add(0)
-    found.add(-3)
 
-    assert (found.bars(10), found.quantile(0.5), found.zeros, found.count) == ([], 0.0, 2, 0)
+    assert (found.bars(10), found.quantile(0.5), found.count) == ([], 0.0, 0)
 
 
 def test_what_is_out_of_every_range_counts_at_its_end():
@@ -67,7 +65,7 @@ def test_nothing_is_lost_over_time(events, most):
         timeline.add(when, images, size)
 
     steps = timeline.moments(most)
-    assert len(steps) <= most + 1
+    assert len(steps) <= most
     assert math.isclose(sum(step.images for step in steps), sum(images for _, images, _ in events))
     assert math.isclose(sum(step.bytes for step in steps), sum(size for _, _, size in events))
     assert all(

@@ -80,9 +80,11 @@ class Failures:
         return self._old()
 
     def _merge(self, aside: Callable[[str], Iterator[Record]]) -> None:
-        temporary = self._out.temporary()
-        if self._target is not None:
-            temporary = f"{self._target}{files.TEMPORARY_PREFIX}{os.getpid()}"
+        temporary = (
+            self._out.temporary()
+            if self._target is None
+            else files.temporary_path(os.path.dirname(self._target))
+        )
         try:
             with open(temporary, "xb", buffering=_BUFFER) as file:
                 file.writelines(records.dump(record) for record in self._merged(aside))

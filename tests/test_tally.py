@@ -75,17 +75,22 @@ def test_the_summary_names_the_file_of_the_failed():
 
 
 def test_files_of_the_user_are_not_to_be_fetched_again():
-    """Only where a record has a URL the summary says how to fetch it again."""
-    for url, told in ((None, False), ("http://a/", True)):
-        tally = tally_of({"status": "ok"}, {**failed("decode"), "url": url})
+    """Only where a record that failed has a URL the summary says how to fetch it again."""
+    skipped = {"status": "skipped", "error": "too_small", "url": "http://a/"}
+    last = {**failed("decode"), "url": "http://a/"}
+    for record, told in ((failed("decode"), False), (skipped, False), (last, True)):
+        tally = tally_of({"status": "ok"}, record)
         tally.failed_file = "failed.jsonl"
 
-        assert ("imgpipe fetch" in "\n".join(tally.summary("shard", 1.0))) is told
+        line = "  to try the failed ones again: imgpipe fetch < that file"
+        assert (line in tally.summary("shard", 1.0)) is told
 
 
 def test_nothing_from_outside_reaches_the_summary_unescaped():
-    """An example is a detail that came from the network."""
-    lines = tally_of(failed("protocol", "\x1b[2Jgone\n")).summary("fetch", 1.0)
+    """An example is a detail that came from the network; a name of a folder may come from there too."""
+    tally = tally_of(failed("protocol", "\x1b[2Jgone\n"))
+    tally.failed_file = "\x1b[2J/failed.jsonl"
+    lines = tally.summary("fetch", 1.0)
 
     assert "\x1b" not in "".join(lines)
     assert Kind.PROTOCOL in lines[1]
@@ -145,6 +150,7 @@ def test_the_statuses_are_told_where_they_differ():
 
     assert lines[2] == "    statuses: 403 (7), 404 (3)"
     assert "--header" in lines[4]
+    assert "statuses:" not in "".join(tally_of(records[0]).summary("fetch", 1.0))
 
 
 def test_dead_domains_are_normal_up_to_a_tenth():

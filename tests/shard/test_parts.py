@@ -448,6 +448,7 @@ def test_keys_that_are_large_numbers_complete_a_part(out, spooled, tmp_path):
     assert shard(out, records, "--input", given).code == 0
     result = shard(out, [], "--input", given)
     assert (result.code, marker(out)["placed"]) == (0, 2), result.err
+    assert "2 done before" in result.err
     assert run_filter("fetch", "--resume", out, "--part", "p", stdin=given.read_bytes()).out == b""
 
 

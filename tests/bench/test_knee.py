@@ -95,6 +95,22 @@ def test_a_rate_that_still_rises_is_told():
     ]
 
 
+def test_the_knee_is_told_beside_the_best():
+    """In whatever order the numbers were measured, and of equal rates the one with fewer in flight."""
+    rates = {64: 100, 8: 90, 32: 100, 16: 96}
+    found = [Measurement("async", number, images=rate, seconds=1.0) for number, rate in rates.items()]
+    assert knee.curves(found) == {"async": sorted(rates.items())}
+    assert knee.sentences(found) == [
+        "knee: async -j 16: 96.0 images/s, 96% of the best rate (100.0 with -j 32); the least in flight that reaches 95%"
+    ]
+
+
+def test_a_sweep_without_an_image_says_so():
+    """Where every request failed there is no knee."""
+    found = [Measurement("threads", number, images=0, seconds=1.0) for number in (8, 16)]
+    assert knee.sentences(found) == ["knee: threads: no image came at any number in flight"]
+
+
 def test_each_mode_is_run_at_each_number_but_loop():
     """Loop has one request in flight whatever is asked; without numbers each mode has its own."""
     assert list(BenchOptions(modes=("async", "loop"), concurrency=(8, 16)).runs()) == [

@@ -45,10 +45,13 @@ def test_the_instructions_are_those_that_the_resizer_uses():
 
 
 def test_what_is_not_installed_is_told(tmp_path, monkeypatch):
-    """Without the extras, and with folders on the path that are not there or hold other things."""
+    """Without the extras, and with folders on the path that are not there or hold other things; of two that hold
+    a library it is the first, be it the working directory, that Python takes."""
     (tmp_path / "Pillow-1.2.dist-info").mkdir()
     (tmp_path / "pillow").mkdir()
-    monkeypatch.setattr(sys, "path", [str(tmp_path / "none"), str(tmp_path)])
+    (tmp_path / "later" / "pillow-0.9.dist-info").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "none"), "", str(tmp_path / "later")])
     monkeypatch.delitem(sys.modules, "PIL", raising=False)
     monkeypatch.setitem(sys.modules, "PIL._imaging", None)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -42,6 +43,20 @@ def test_the_instructions_are_those_that_the_resizer_uses():
     used = str(cykooz.Resizer().cpu_extensions).rpartition(".")[2]
     assert version._simd() == {"sse4_1": "sse4.1"}.get(used, used)
     assert re.fullmatch(rf"fast: cykooz-resizer [\d.]+ \({used.replace('_', '.')}\)", version.lines()[1])
+
+
+def test_a_processor_that_cannot_be_asked_is_not_named(monkeypatch):
+    """As where there is no /proc; but every ARM of 64 bits has NEON."""
+
+    def refuse(*_, **__):
+        raise FileNotFoundError
+
+    monkeypatch.setattr("builtins.open", refuse)
+    for machine, simd in (("x86_64", None), ("arm64", "neon")):
+        monkeypatch.setattr(
+            os, "uname", lambda name=machine: os.uname_result(("Darwin", "h", "r", "v", name))
+        )
+        assert version._simd() == simd
 
 
 def test_what_is_not_installed_is_told(tmp_path, monkeypatch):

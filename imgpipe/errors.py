@@ -213,15 +213,18 @@ DETAIL_LENGTH: Final = 500
 """Characters of a detail that are kept: enough for a URL and a sentence."""
 
 
-def safe(text: str, limit: int | None = None) -> str:
-    """`text` on one line, with every character that could steer a terminal escaped.
+def safe(text: str, limit: int | None = None, *, keep: str = "") -> str:
+    """`text` on one line, with every character that could steer a terminal escaped, but those in `keep`.
 
     Control characters (C0, DEL, C1), format characters such as bidirectional overrides, lone
     surrogates and private-use characters become backslash escapes. At most `limit` characters.
     """
     start = text if limit is None else text[: limit + 1]
     if not _PLAIN.fullmatch(start):
-        start = "".join(_escape(c) if unicodedata.category(c) in _UNSAFE_CATEGORIES else c for c in start)
+        start = "".join(
+            _escape(c) if unicodedata.category(c) in _UNSAFE_CATEGORIES and c not in keep else c
+            for c in start
+        )
     if limit is not None and len(start) > limit:
         start = start[: limit - 1] + "…"
     return start

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-import unicodedata
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 
+from imgpipe.errors import safe
+
 URL_SHOWN: Final = 300
 """Characters of a URL that are shown."""
 
-# Joiners stand in words of many scripts and in emoji; they cannot turn what is beside them round.
-_JOINERS: Final = frozenset("\u200c\u200d")
-_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+_JOINERS: Final = "\u200c\u200d"
+"""They stand in words of many scripts and in emoji, and cannot turn what is beside them round."""
 
 
 def visible(text: str, limit: int = URL_SHOWN) -> str:
@@ -22,20 +22,9 @@ def visible(text: str, limit: int = URL_SHOWN) -> str:
 
     Args:
         text: From anywhere.
-        limit: Characters that are kept.
+        limit: Characters of the result, at the most.
     """
-    start = text[:limit]
-    if not (start.isascii() and start.isprintable()):
-        start = "".join(_escape(c) if _is_unseen(c) else c for c in start)
-    return start + "…" if len(text) > limit else start
-
-
-def _is_unseen(character: str) -> bool:
-    return unicodedata.category(character) in _UNSEEN and character not in _JOINERS
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
+    return safe(text, limit, keep=_JOINERS)
 
 
 def link(url: object) -> str | None:

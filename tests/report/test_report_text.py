@@ -20,6 +20,7 @@ def test_shown_text_holds_nothing_unseen(given, limit):
         {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
     )
     assert shown.endswith("…") or len(given) <= limit
+    assert len(shown) <= limit
 
 
 @pytest.mark.parametrize(

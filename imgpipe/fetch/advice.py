@@ -56,15 +56,8 @@ def on_first(record: Record) -> str | None:
     return _NO_TEXT if packed else None
 
 
-def _is_there(name: str) -> bool:
-    try:
-        return os.path.isfile(name)
-    except ValueError:
-        return False  # it holds a NUL
-
-
 def _is_picture(name: str) -> bool:
-    return name.lower().endswith(_SUFFIXES) and _is_there(name)
+    return name.lower().endswith(_SUFFIXES) and os.path.isfile(name)
 
 
 _CASES: Final[tuple[tuple[Callable[[str], object], str | None], ...]] = (
@@ -74,7 +67,7 @@ _CASES: Final[tuple[tuple[Callable[[str], object], str | None], ...]] = (
     (lambda line: "://" in line, None),
     (_is_picture, "is a picture on this machine; imgpipe resize takes those"),
     (
-        _is_there,
+        os.path.isfile,
         "is a file here, and no URL; imgpipe read FILE | imgpipe fetch, or fetch < FILE for one URL a line",
     ),
     (_HOST.fullmatch, "has no scheme; sed 's|^/*|https://|' puts one in front of each line"),

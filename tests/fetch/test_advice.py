@@ -13,7 +13,8 @@ def here(tmp_path, monkeypatch):
     """A folder with a list and a picture, in which the test runs."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "list.csv").write_text("id,url\n")
-    (tmp_path / "Cat 1.JPG").write_text("")
+    for name in ("Cat 1.JPG", "scan.tif", "PICTURE.JPEG"):
+        (tmp_path / name).write_text("")
     return tmp_path
 
 
@@ -30,8 +31,11 @@ def here(tmp_path, monkeypatch):
         ("PK\x03\x04\x14", "save it as CSV"),
         ("list.csv", "imgpipe read FILE | imgpipe fetch"),
         ("Cat 1.JPG", "imgpipe resize"),
+        ("scan.tif", "imgpipe resize"),
+        ("PICTURE.JPEG", "imgpipe resize"),
         ("www.example.com", "sed 's|^/*|https://|'"),
         ("example.com/cat.jpg", "https://"),
+        ("images.example.com/cat.jpg", "https://"),
         ("//cdn.example.com/cat.jpg", "https://"),
         ("127.0.0.1:8000/cat.jpg", "https://"),
     ],
@@ -48,6 +52,11 @@ def test_a_first_line_that_is_no_url_is_told_where_it_goes(line, words):
 def test_nothing_is_said_to_what_may_be_meant(line):
     """A URL, or what tells nothing, gets no advice."""
     assert on_first({"url": line}) is None
+
+
+def test_bytes_in_the_detail_of_another_failure_tell_nothing():
+    """Only a line that could not be read shows how the input begins."""
+    assert on_first({"status": "failed", "error": "not_image", "detail": "it begins with PAR1"}) is None
 
 
 def test_a_record_with_its_url_under_another_name_is_told_where_it_goes():

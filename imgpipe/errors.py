@@ -73,6 +73,9 @@ class Kind(enum.StrEnum):
         return Status.SKIPPED if self in _SKIPPED else Status.FAILED
 
 
+KINDS: Final = frozenset(kind.value for kind in Kind)
+"""The names of all kinds: a record may come with any other, from another program."""
+
 _SKIPPED: Final = frozenset({Kind.OPTED_OUT, Kind.TOO_SMALL, Kind.TOO_BIG, Kind.ASPECT, Kind.DUPLICATE})
 
 _ANY: Final = frozenset({Kind.BAD_LINE, Kind.BAD_URL, Kind.BAD_SCHEME, Kind.INTERNAL})

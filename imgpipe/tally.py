@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Final
 
 from imgpipe.commonest import Commonest
-from imgpipe.errors import STAGE_KINDS, Kind, Status, safe
+from imgpipe.errors import KINDS, STAGE_KINDS, Kind, Status, safe
 from imgpipe.hints import hint
 from imgpipe.hosts import host_of
 from imgpipe.records import Record
@@ -93,7 +93,7 @@ class Tally:
     def _blame(self, record: Record) -> None:
         # Kind and stage of an earlier stage are text from outside: the table stays as small as the lists.
         kind, stage = str(record.get("error")), str(record.get("stage"))
-        kind = kind if kind in _KNOWN else "other"
+        kind = kind if kind in KINDS else "other"
         stage = stage if stage in STAGE_KINDS else ""
         self.kinds[kind] += 1
         self.passing += record.get("retryable") is True
@@ -180,6 +180,3 @@ def _counted(pairs: list[tuple[str, int]], total: int) -> str:
     shown = [f"{safe(text, _HOST_LENGTH)} ({count})" for text, count in pairs]
     others = total - sum(count for _, count in pairs)
     return ", ".join([*shown, *([f"others ({others})"] if others else [])])
-
-
-_KNOWN: Final = frozenset(kind.value for kind in Kind)

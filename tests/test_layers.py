@@ -21,6 +21,7 @@ LAYERS = {
     "errors": 0,
     "records": 1,
     "media": 1,
+    "machine": 1,
     "spool": 1,
     "sweep": 1,
     "files": 1,

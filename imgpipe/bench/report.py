@@ -63,7 +63,7 @@ def notes(found: Sequence[Measurement]) -> list[str]:
     swept = curves(found)
     for one in found:
         if one.kinds:
-            kinds = ", ".join(f"{count} {kind}" for kind, count in one.kinds.most_common(3))
+            kinds = ", ".join(f"{count} {safe(kind, 40)}" for kind, count in one.kinds.most_common(3))
             name = f"{one.mode} -j {one.concurrency}" if one.mode in swept else one.mode
             lines.append(f"{name} failed: {kinds}")
     return lines + sentences(found)

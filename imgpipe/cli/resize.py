@@ -13,6 +13,7 @@ from imgpipe import console
 from imgpipe.cli.params import BYTES, COUNT, SECONDS
 from imgpipe.cli.stage import SPOOLED, Common, common_options, grace_option, run_stage
 from imgpipe.errors import Exit
+from imgpipe.machine import cores
 from imgpipe.resize.options import (
     QUALITY,
     READ_FORMATS,
@@ -21,7 +22,6 @@ from imgpipe.resize.options import (
     Format,
     ResizeOptions,
     Size,
-    cores,
 )
 from imgpipe.resize.run import run
 from imgpipe.tally import Tally

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from imgpipe.cli.params import COUNT
 from imgpipe.cli.stage import Common, run_streams
 from imgpipe.errors import Exit
+from imgpipe.machine import cores
 from imgpipe.verify.options import VerifyOptions
 
 
@@ -34,7 +33,6 @@ def command(
     """
     from imgpipe.verify.run import run  # noqa: PLC0415 - loads Pillow, which --help does not need
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    options = VerifyOptions(out=out, jobs=jobs or cores, parts=parts)
+    options = VerifyOptions(out=out, jobs=jobs or cores(), parts=parts)
     common = Common(quiet=quiet, verbose=verbose, log=log, fail=True, ordered=True, null=False)
     return run_streams("verify", common, lambda stop, emit: run(stop, emit, options), waits_for=None)

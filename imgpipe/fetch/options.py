@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import importlib.util
-import os
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Final
 from imgpipe import __version__
 from imgpipe.errors import UsageError
 from imgpipe.layout import check_part
+from imgpipe.machine import cores
 from imgpipe.placed import Done
 
 USER_AGENT: Final = f"imgpipe/{__version__} (+https://pypi.org/project/imgpipe/)"
@@ -33,8 +33,7 @@ class Mode(enum.StrEnum):
     @property
     def default_concurrency(self) -> int:
         """How many records are in flight where the user does not say."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return {Mode.ASYNC: 64, Mode.THREADS: 32, Mode.PROCESSES: cores, Mode.LOOP: 1}[self]
+        return {Mode.ASYNC: 64, Mode.THREADS: 32, Mode.PROCESSES: cores(), Mode.LOOP: 1}[self]
 
 
 class Hash(enum.StrEnum):

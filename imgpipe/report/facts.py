@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Final
 
 from imgpipe.commonest import Commonest
-from imgpipe.errors import STAGE_KINDS, Kind, Status
+from imgpipe.errors import KINDS, STAGE_KINDS, Status
 from imgpipe.hosts import host_of
 from imgpipe.media import EXTENSIONS
 from imgpipe.records import Record
@@ -23,8 +23,6 @@ _HOSTS_OF_KIND: Final = 50
 _ROWS_OF_KIND: Final = 40
 """Failed records kept of each kind: as examples, and to look through."""
 _EXTREMES: Final = 10
-
-_KINDS: Final = frozenset(kind.value for kind in Kind)
 
 
 class Cause:
@@ -166,7 +164,7 @@ class Facts:
 
     def _blame(self, row: Record, host: str) -> None:
         kind = row.get("error")
-        kind = kind if isinstance(kind, str) and kind in _KINDS else OTHER
+        kind = kind if isinstance(kind, str) and kind in KINDS else OTHER
         cause = self.causes.get(kind)
         if cause is None:
             cause = self.causes[kind] = Cause()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -71,12 +70,6 @@ class Size:
 
     width: int | None
     height: int | None
-
-
-def cores() -> int:
-    """The processors that this process may use."""
-    # macOS does not pin processes.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -224,6 +224,13 @@ def test_a_sweep_is_told_in_its_order():
     ]
 
 
+def test_a_kind_from_outside_reaches_no_terminal_as_it_is():
+    """A list may hold records that failed before, with any kind."""
+    found = [Measurement("loop", failed=1, kinds=Counter({"\x1b[31mred": 1}))]
+
+    assert report.notes(found) == ["loop failed: 1 \\x1b[31mred"]
+
+
 def test_the_fastest_mode_comes_first():
     """The table is ranked; what is not known is a dash."""
     lines = report.table(measurements())

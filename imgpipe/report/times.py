@@ -83,7 +83,6 @@ class FileTimes:
         else:
             self._timeline.spread(start, end, images, size)
 
-
     def _begin(self, series: str) -> float | None:
         # Its lock is made first, and never written to; the list of columns only once there are some.
         lock = _mtime(f"{self._hidden}/{Layout(series or None).hidden(LOCK)}")

@@ -223,9 +223,9 @@ def test_times_of_files_make_the_axis(placed):
 
 
 def test_the_images_of_a_shard_are_spread_over_its_time(placed):
-    """A shard begins where the one before it ended, the first one with the data set."""
+    """A shard begins where the one before it ended, the first one with the run that made the data set."""
     out = placed("tar", options=("--folder-size", "4"))
-    os.utime(out / "__imgpipe__" / "dataset.json", (1_700_000_000,) * 2)
+    os.utime(out / "__imgpipe__" / "lock", (1_700_000_000,) * 2)
     for number in range(3):
         os.utime(out / f"0000{number}.tar", (1_700_000_000 + 60 * (number + 1),) * 2)
 
@@ -233,6 +233,18 @@ def test_the_images_of_a_shard_are_spread_over_its_time(placed):
 
     assert "by the ends of the shards" in page.text
     assert "0.0667 images/s on average over 3 min" in page.text
+
+
+def test_the_first_shard_of_a_part_begins_with_the_part(placed):
+    """Not with the data set, which may be hours older."""
+    out = placed("tar", options=("--folder-size", "4", "--part", "7"))
+    hidden = out / "__imgpipe__"
+    for name, seconds in (("lock", 0), ("dataset.json", 0), ("7.lock", 7200)):
+        os.utime(hidden / name, (1_700_000_000 + seconds,) * 2)
+    for number in range(3):
+        os.utime(out / f"7-0000{number}.tar", (1_700_007_200 + 60 * (number + 1),) * 2)
+
+    assert "0.0667 images/s on average over 3 min" in page_of(out).text
 
 
 def test_a_page_is_replaced_whole(placed):

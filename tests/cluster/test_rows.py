@@ -25,6 +25,7 @@ from imgpipe.errors import ProcessError, UsageError
         ("urls.tab", "tsv"),
         ("csv", None),
         ("a.csv/part-00000", None),
+        ("urls.csv-old", None),
         ("a.csv/b.parquet/", "parquet"),
         ("s3://b.txt.d/set.parquet", "parquet"),
         ("a.csv.parquet", "parquet"),

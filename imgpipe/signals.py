@@ -74,6 +74,13 @@ class Stop:
         for callback in callbacks:
             callback()
 
+    def cut(self) -> None:
+        """End the reading of the input there and then, though no signal asked: the run has failed. From any
+        thread."""
+        with self._lock:
+            self._deadline = time.monotonic()
+        os.write(self._wake, b"!")
+
     @contextlib.contextmanager
     def calls(self, callback: Callable[[], None]) -> Iterator[None]:
         """While the context lasts, a request calls `callback`, in the main thread; at once if it came

@@ -114,8 +114,11 @@ class Crew:
             run_loop(self._work)
         except BaseException as error:  # noqa: BLE001 - the main thread raises it
             with self._changed:
-                self._error = self._error or error
+                first, self._error = self._error is None, self._error or error
             self._end()
+            if first:
+                # The main thread may wait for input that never comes.
+                self._records.stop.cut()
 
     async def _work(self) -> None:
         async with self._tools() as attempt:

@@ -143,6 +143,23 @@ def settle(condition, seconds=3.0):
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_a_full_disk_ends_it_while_the_input_says_nothing(mode, server):
+    """It stops at once, and not at the next line, which may never come."""
+    with open("/dev/full", "wb") as full:
+        command = [IMGPIPE, "fetch", "-q", "--allow-private", *scheduling(mode)]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=full, stderr=subprocess.PIPE)
+    process.stdin.write(f"{server.url('good')}\n".encode())
+    process.stdin.flush()
+
+    try:
+        assert process.wait(20) == 4
+    finally:
+        process.kill()
+        _, errors = process.communicate()
+    assert errors == b"imgpipe: cannot write to standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_a_full_disk_ends_it_in_one_line(mode, server, spool, tmp_path):
     """Exit 4 at once; what was told keeps its file, and nothing else has one."""
     fat = [{"url": server.url(f"good/{n}"), "text": "x" * 40_000} for n in range(100)]

@@ -140,7 +140,7 @@ def row_of(kind: Kind) -> tuple[str, str, str, str]:
     passing = [errors.retryable(kind, stage) for stage in stages]
     retryable = "no" if not any(passing) else "yes" if all(passing) else "in fetch"
     if kind is Kind.HTTP_STATUS:
-        retryable = "408 425 429 5xx"
+        retryable = "by status"
     where = "any" if len(stages) == len(STAGE_KINDS) else ", ".join(stages)
     return (kind.value, where, kind.status.value, retryable)
 

@@ -18,6 +18,7 @@ from imgpipe.errors import UsageError
         ([], (("fetch",), ("resize",), ("shard",))),
         (["fetch -j 8|resize| shard --format tar"], (("fetch", "-j", "8"), ("resize",), ("shard", "--format", "tar"))),
         (["fetch", "|", "shard"], (("fetch",), ("shard",))),
+        (["imgpipe", "|", "shard"], (("imgpipe",), ("shard",))),
         (["imgpipe fetch | imgpipe shard"], (("fetch",), ("shard",))),
         (["fetch | jq -c '.a | .b' | shard"], (("fetch",), ("jq", "-c", ".a | .b"), ("shard",))),
         (["jq", "-c", ".a || .b", "|", "shard"], (("jq", "-c", ".a || .b"), ("shard",))),
@@ -37,6 +38,7 @@ def test_a_pipe_is_one_text_or_words(words, expected):
         ("| shard", "missing"),
         ("shard |", "missing"),
         ("fetch > x | shard", ">"),
+        ("fetch '' > x | shard", ">"),
         ("fetch && shard", "&&"),
         ("fetch || shard", "||"),
         ("fetch 'x | shard", "quot"),
@@ -44,6 +46,7 @@ def test_a_pipe_is_one_text_or_words(words, expected):
         ("shard | shard", "shard"),
         ("fetch | shard --part 3", "--part"),
         ("fetch | shard --input=x", "--input"),
+        ("fetch | shard --failed x", "--failed"),
         ("", "missing"),
     ],
 )

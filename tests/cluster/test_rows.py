@@ -176,3 +176,5 @@ def test_a_host_is_in_one_part():
 
     assert len({part for part, line in parted(0, rows, 100, "host") if isinstance(line, str)}) == 1
     assert len({part for part, line in parted(0, rows, 100, "line") if isinstance(line, str)}) > 50
+    hostless = [("no host", f'{{"url":"no host","n":{n}}}') for n in range(50)]
+    assert len({part for part, line in parted(0, hostless, 100, "host") if isinstance(line, str)}) == 1

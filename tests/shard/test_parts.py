@@ -345,6 +345,20 @@ def test_a_signal_ends_the_reading_of_an_input_that_does_not_end(out, tmp_path, 
     assert not list(out.hidden.glob("*.done.json"))
 
 
+def test_a_signal_while_the_input_is_read_is_no_other_input(out, spooled, tmp_path):
+    """Half of the input of a complete part is not held against it: who is asked to end ends by the signal."""
+    assert shard(out, spooled.records(2)).code == 0
+    os.mkfifo(tmp_path / "in")
+    command = [IMGPIPE, "shard", str(out), "--format", "tar", "--part", "p", "--input", tmp_path / "in"]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    with open(tmp_path / "in", "wb", buffering=0) as writer:
+        writer.write(b"http://h/0.jpg\n")
+        process.send_signal(signal.SIGINT)
+        wait_for_signal(process, signal.SIGINT)
+    with process.stderr:
+        assert "another input" not in process.stderr.read()
+
+
 def test_no_part_starts_in_a_set_that_is_being_written_whole(out, spooled):
     """A run over the whole of OUT and one over a part refuse each other."""
     held = Held(out, spooled.record("http://h/0.jpg"))

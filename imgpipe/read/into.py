@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final, Self
 
 from imgpipe.errors import OutputError, UsageError, safe
-from imgpipe.files import TEMPORARY_PREFIX, make_folder, sync_file_system, unlink_quietly
+from imgpipe.files import TEMPORARY_PREFIX, make_folder, move_new, sync_file_system, unlink_quietly
 from imgpipe.parts import name_of
 from imgpipe.remote import address_of
 
@@ -92,7 +92,7 @@ class PartFiles:
             done = 0
             try:
                 for name in names:
-                    os.rename(f"{self._hidden}/{name}", f"{self._folder}/{name}")
+                    move_new(f"{self._hidden}/{name}", f"{self._folder}/{name}")
                     done += 1
             except OSError:
                 for name in names[:done]:

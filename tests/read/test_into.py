@@ -183,14 +183,14 @@ def test_a_run_killed_while_the_parts_appear_is_told(tmp_path):
 
 
 def test_a_name_that_was_taken_meanwhile_leaves_none(at_work):
-    """Where one part cannot appear, the others do not either."""
+    """Where one part cannot appear, the others do not either, and what has its name stays as it is."""
     process, folder = at_work
-    (folder / "00001.jsonl").mkdir()
+    (folder / "00001.jsonl").write_bytes(b"precious")
     _, err = process.communicate(b"")
 
     assert process.returncode == 4
     assert b"cannot write to" in err
-    assert set(held(folder)) == {"00001.jsonl"}
+    assert held(folder) == {"00001.jsonl": b"precious"}
 
 
 def test_what_is_not_on_the_disk_does_not_appear(tmp_path, monkeypatch):

@@ -205,14 +205,15 @@ def _rates(
 
 
 def _times(moments: Sequence[Moment], marks: int) -> list[tuple[float, str]]:
-    """Marks along an axis of time, with as much of date and time as tells them apart."""
-    start, end = moments[0].start, moments[-1].start + moments[-1].seconds
-    every = max(1, math.ceil(len(moments) / marks))
-    form = "%H:%M:%S" if end - start < 600 else "%H:%M" if end - start < 86_400 else "%b %d"
-    found, last = [], ""
-    for moment in moments[::every]:
+    """Marks along an axis of time, with as much of date and time as tells them apart, where that begins."""
+    took = moments[-1].start + moments[-1].seconds - moments[0].start
+    form = "%H:%M:%S" if took < 600 else "%H:%M" if took < 86_400 else "%b %d"
+    found: list[tuple[float, str]] = []
+    for moment in moments:
         name = datetime.fromtimestamp(moment.start, UTC).strftime(form)
-        if name != last:
+        if not found or name != found[-1][1]:
             found.append((moment.start, name))
-        last = name
-    return found
+    if len(found) > 1 and found[1][0] - found[0][0] < took / marks / 2:
+        # The first step begins within a second, a minute or a day that is nearly over.
+        del found[0]
+    return found[:: math.ceil(len(found) / marks)]

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imgpipe.report.bins import FINE, Histogram, Timeline
+from imgpipe.report.bins import FINE, Histogram, Moment, Timeline
+from imgpipe.report.drawings import _times
 
 VALUES = st.floats(1e-5, 1e14)
 
@@ -101,3 +102,22 @@ def test_what_is_spread_stays_as_much(start, end):
 def test_nothing_has_no_steps():
     """Where nothing happened there is no axis."""
     assert Timeline().moments(10) == []
+
+
+@pytest.mark.parametrize(
+    ("start", "width", "steps", "unit"),
+    [
+        (1_700_000_000.3, 0.1, 60, 1),
+        (1_700_000_000.9, 0.1, 35, 1),
+        (1_700_000_010, 10, 70, 60),
+        (1_700_000_000, 7200, 60, 86_400),
+    ],
+)
+def test_a_mark_of_time_stands_where_its_time_begins(start, width, steps, unit):
+    """A second, minute or day that is named on the axis begins there, but for the first, which may be under way; there
+    are no more than asked for, none too near the next."""
+    found = _times([Moment(start + n * width, width, 1.0, 1.0) for n in range(steps)], 9)
+
+    assert 2 <= len(found) <= 9
+    assert all(at % unit < width for at, _ in found[1:])
+    assert all(later - at > width * steps / 9 / 2 for (at, _), (later, _) in itertools.pairwise(found))

@@ -36,6 +36,8 @@ def test_tasks_are_tried_again_on_every_master(given, known, master):
 
     assert made["spark.master"] == master
     assert made["spark.task.maxFailures"] == "12"
+    # On one machine its page about the run would be a port that is open to the network.
+    assert made.get("spark.ui.enabled") == ("false" if master.endswith(",12]") else None)
 
 
 def test_what_the_user_sets_wins():
@@ -105,7 +107,16 @@ def test_other_parts_are_refused(tmp_path, options):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "5", '{"parts":0,"part_by":"host"}', '{"parts":2,"part_by":"x"}', '{"parts":[]}']
+    "text",
+    [
+        "",
+        "{",
+        "5",
+        '{"parts":0,"part_by":"host"}',
+        '{"parts":100001,"part_by":"host"}',
+        '{"parts":2,"part_by":"x"}',
+        '{"parts":[]}',
+    ],
 )
 def test_a_plan_that_cannot_be_read_is_refused(tmp_path, text):
     """Without it the rows might come into other parts, beside those that are there."""

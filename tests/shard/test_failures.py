@@ -24,7 +24,7 @@ def test_what_cannot_be_placed_is_listed_with_its_kind(out, spooled, tmp_path):
         failure("http://h/earlier"),
         b"{torn",
         *(
-            {"url": "u", "key": "k", "path": str(tmp_path / name)}
+            {"url": "u", "key": "k", "path": str(tmp_path / name), "spooled": False}
             for name in ("none", "text.jpg", "empty.jpg")
         ),
         {"url": "u", "path": str(tmp_path / "queue.jpg")},

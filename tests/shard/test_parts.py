@@ -190,6 +190,15 @@ def test_an_input_that_ends_early_makes_no_part_complete(out, spooled, tmp_path)
     assert spooled.files == []
 
 
+def test_what_is_placed_and_fails_later_is_placed(out, spooled, tmp_path):
+    """A record that a run before placed is done, whatever becomes of it now: it is in one list, not in both."""
+    records = spooled.records(3)
+    whole = listed(tmp_path / "in", records)
+    assert shard(out, records[:2], "--input", whole).code == 1
+    assert shard(out, [dead(records[0]["url"]), spooled.record(records[1]["url"]), records[2]]).code == 0
+    assert (marker(out)["placed"], marker(out)["failed"]) == (3, 0)
+
+
 def test_equal_lines_are_counted(out, spooled, tmp_path):
     """Of three equal lines two are placed before the end of the first run, and one by the second."""
     records = [spooled.record("http://h/same.jpg") for _ in range(3)]

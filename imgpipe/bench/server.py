@@ -203,7 +203,9 @@ async def _main(address: str, port: int, latency: float, size: int | None) -> No
 
     threading.Thread(target=wait_for_the_end, name="end-of-input", daemon=True).start()
     # All of 127.0.0.0/8 leads here then; the first of it is as good as any.
-    print(f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}", flush=True)  # noqa: S104 - compared
+    shown = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104 - compared
+    with contextlib.suppress(BrokenPipeError):  # who started it is gone, and the input ends too
+        os.write(1, f"http://{shown}:{port}\n".encode())
     await ended.wait()
     server.close()
 

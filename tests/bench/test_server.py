@@ -232,6 +232,17 @@ def test_it_ends_when_its_input_does_and_loads_nothing_heavy():
         assert process.wait(10) == 0
 
 
+def test_one_whose_starter_died_meanwhile_says_nothing():
+    """With nobody to tell its address to it ends without a traceback."""
+    command = [sys.executable, "-m", "imgpipe.bench.server"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.close()
+        process.stdin.close()
+        assert (process.stderr.read(), process.wait(10)) == (b"", 0)
+
+
 def test_a_server_that_cannot_start_is_told():
     """An address that is not this machine's own is an error, not a wait."""
     with pytest.raises(RuntimeError, match="did not start"), serve(address="203.0.113.1"):

@@ -19,4 +19,6 @@ def command(context: click.Context, shell: str) -> None:
     shell_class = get_completion_class(shell)
     assert shell_class is not None
     root = context.find_root()
-    click.echo(shell_class(root.command, {}, "imgpipe", COMPLETE_VARIABLE).source())
+    script = shell_class(root.command, {}, "imgpipe", COMPLETE_VARIABLE).source()
+    # click's script for fish cuts each description at its first comma.
+    click.echo(script.replace('string split ","', 'string split --max 1 ","'))

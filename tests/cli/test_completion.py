@@ -43,13 +43,15 @@ def test_bash_completes(words, expected, load):
 @pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
 @pytest.mark.parametrize("load", ["imgpipe completion fish | source", f"source {FILES}/imgpipe.fish"])
 def test_fish_completes(load, tmp_path):
-    """As bash does."""
-    line = f"{load}; complete --do-complete 'imgpipe shard --name-f'; complete --do-complete 'imgpipe fe'"
+    """As bash does, each with its whole description."""
+    line = f"{load}; complete --do-complete 'imgpipe shard --qu'; complete --do-complete 'imgpipe de'"
 
     result = shell(f'fish -c "{line}"', env={"HOME": str(tmp_path)})
 
-    # Each stands on a line with its description.
-    assert [line.split()[0] for line in result.out.decode().splitlines()] == ["--name-format", "fetch"]
+    assert result.out.decode().splitlines() == [
+        "--quiet\tNo progress, no summary, no hints.",
+        "demo\tRun the whole pipe on embedded pictures.",
+    ]
 
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")

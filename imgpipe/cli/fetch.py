@@ -122,6 +122,7 @@ def _pins(
     type=PerHost(),
     default="auto",
     show_default=True,
+    metavar="N|auto",
     help="Requests in flight to one host; auto adapts to it, 0 sets no limit.",
 )
 @click.option(

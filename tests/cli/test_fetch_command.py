@@ -223,3 +223,9 @@ def test_a_folder_to_resume_that_is_not_there_is_told(server, tmp_path):
     assert told in shell(script.format("--resume uot"), cwd=tmp_path).err
     for silent in ("--resume out", "-q --resume uot"):
         assert "--resume" not in shell(script.format(silent), cwd=tmp_path).err
+
+
+def test_the_help_shows_auto_as_it_is_taken():
+    """What --help shows for --per-host may be typed: values are in small letters only."""
+    assert "--per-host N|auto " in run_filter("fetch", "--help").out.decode()
+    assert run_filter("fetch", "-q", "--per-host", "auto").code == 0

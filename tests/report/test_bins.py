@@ -4,7 +4,7 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from imgpipe.report.bins import FINE, Histogram, Moment, Timeline
@@ -14,6 +14,7 @@ VALUES = st.floats(1e-5, 1e14)
 
 
 @given(st.lists(VALUES, min_size=1), st.integers(12, 40))
+@example([1.0, 10 ** (24.5 / FINE)], 12)  # one bar too many, were they not put together
 def test_bars_hold_every_value(values, most):
     """Neighbouring bars, as few as asked, count each value once between the first and the last."""
     found = Histogram()
@@ -30,13 +31,13 @@ def test_bars_hold_every_value(values, most):
 
 @given(st.lists(VALUES, min_size=1), st.sampled_from([0.1, 0.5, 0.95, 1.0]))
 def test_a_quantile_is_near_the_true_one(values, share):
-    """It lies within a bin of the value at that place."""
+    """It lies within half a bin of the value at that place."""
     found = Histogram()
     for value in values:
         found.add(value)
 
     true = sorted(values)[math.ceil(share * len(values)) - 1]
-    assert math.isclose(found.quantile(share), true, rel_tol=10 ** (1 / FINE) - 1)
+    assert math.isclose(found.quantile(share), true, rel_tol=10 ** (0.5001 / FINE) - 1)
 
 
 def test_no_values_have_no_bars():
@@ -81,6 +82,7 @@ def test_a_long_time_is_held_in_few_steps():
     for second in range(200_000):
         timeline.add(1.7e9 + second, 2, 10)
 
+    assert len(timeline._bins) <= 2048
     steps = timeline.moments(60)
     assert len(steps) <= 61
     assert sum(step.images for step in steps) == 400_000

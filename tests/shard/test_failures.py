@@ -87,6 +87,22 @@ def test_failures_of_a_killed_run_are_merged(out, spooled):
     assert [record["url"] for record in out.failed] == ["http://h/b", "http://h/c"]
 
 
+def test_a_failure_stays_though_an_equal_line_was_placed_before(out, spooled):
+    """Of two equal lines one is placed and one failed: a later run that places neither changes nothing."""
+    run_filter("shard", out, lines=[spooled.record("http://h/a"), failure("http://h/a")])
+    run_filter("shard", out, lines=[failure("http://h/b")])
+    assert [record["url"] for record in out.failed] == ["http://h/a", "http://h/b"]
+
+
+def test_an_empty_list_of_a_lost_run_is_no_trouble(out):
+    """What a loss of power left of it takes nothing from the list."""
+    run_filter("shard", out, lines=[failure("http://h/a")])
+    (out.hidden / "failed-now.jsonl").write_bytes(b"")
+    result = run_filter("shard", out)
+    assert result.code == 0, result.err
+    assert [record["url"] for record in out.failed] == ["http://h/a"]
+
+
 def test_the_list_can_be_elsewhere(out, tmp_path):
     """--failed puts it into another file, which the next run replaces too."""
     listed = tmp_path / "failed.jsonl"

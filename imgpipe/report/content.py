@@ -44,7 +44,7 @@ def of(gathered: Gathered, options: ReportOptions, now: float, version: str) -> 
         "failures": view.failures(facts),
         "hosts": view.hosts(facts),
         "hosts_exact": facts.failing.is_exact,
-        "command": _command(gathered, options),
+        "command": _command(gathered),
         "again": sum(cause.retryable for cause in facts.causes.values()),
         "times": drawings.over_time(gathered.timeline),
         "axis": gathered.axis,
@@ -81,11 +81,12 @@ def _about(gathered: Gathered, now: float, version: str) -> list[str]:
     return [*found, f"made {text.moment(now)} UTC", f"imgpipe {version}"]
 
 
-def _command(gathered: Gathered, options: ReportOptions) -> str:
+def _command(gathered: Gathered) -> str:
     """What tries again what failed, as a shell takes it; empty where that is not one line."""
-    if options.out is None or gathered.data_set is None or gathered.data_set.parts:
+    data_set = gathered.data_set
+    if data_set is None or data_set.parts or not data_set.is_here:
         return ""
-    out, form = shlex.quote(options.out.rstrip("/") or "/"), gathered.data_set.form
+    out, form = shlex.quote(data_set.out.rstrip("/") or "/"), data_set.form
     more = "" if form == "files" else f" --format {form}"
     pipe = f"imgpipe fetch < {out}/{HIDDEN}/{FAILED} | imgpipe resize | imgpipe shard {out}{more}"
     return text.visible(pipe, 2000)

@@ -40,19 +40,16 @@ class DataSet:
             raise UsageError(f"{out} is no folder" if os.path.exists(out) else f"{out} does not exist")
         self._listing = placed.Listing(out)
         self.layouts = self._listing.layouts
-        self._shards = self._committed()
+        self._shards = list(self._committed())
         if not self._shards and not self._has_lists():
             raise UsageError(f"{out} holds no data set: neither {METADATA} nor a shard, nor what failed")
 
-    def _committed(self) -> list[tuple[Layout, str, str]]:
+    def _committed(self) -> Iterator[tuple[Layout, str, str]]:
         """The layout, the sidecar and the shard of each shard."""
-        names = set(os.listdir(self.out)) if self.is_here else set()
-        found = []
         for layout in self.layouts:
+            shards = self._listing.shards(layout)
             for number, sidecar in self._listing.committed_sidecars(layout):
-                shard = (layout.stem(number) + suffix for suffix in SHARD_SUFFIXES)
-                found.append((layout, sidecar, next((name for name in shard if name in names), "")))
-        return found
+                yield layout, sidecar, shards[number]
 
     def _has_lists(self) -> bool:
         if not self.is_here:
@@ -69,9 +66,7 @@ class DataSet:
     @property
     def form(self) -> str:
         """How the images are placed: `files`, `tar`, `parquet`."""
-        if not self._shards:
-            return "files"
-        return self._shards[0][2].rpartition(".")[2] or "shards"
+        return self._shards[0][2].rpartition(".")[2] if self._shards else "files"
 
     @property
     def shards(self) -> int:
@@ -90,7 +85,7 @@ class DataSet:
                 rows = filter(placed.counts_as_placed, _metadata(self.out, layout))
                 yield from ((row, place) for row in rows)
         for layout, sidecar, shard in self._shards:
-            holder = _SHARDS.get(os.path.splitext(shard)[1], Holder.NOTHING)
+            holder = _SHARDS[os.path.splitext(shard)[1]] if self.is_here else Holder.NOTHING
             place = Place(holder, f"{self.out}/{shard}", layout.part or "")
             rows = filter(placed.counts_as_placed, placed.hidden_records(self.out, sidecar))
             yield from ((row, place) for row in rows)

@@ -11,6 +11,7 @@ from imgpipe import placed
 from imgpipe.counts import Digest
 from imgpipe.errors import Kind, RecordError
 from imgpipe.layout import HIDDEN, Layout
+from imgpipe.parts import name_of
 from imgpipe.placed import Listing
 from imgpipe.verify.findings import Fault, Finding, mismatch
 
@@ -24,21 +25,19 @@ def missing(names: Sequence[str], expected: int | None) -> Iterator[Finding]:
         return
     numbers = {name: int(match[1]) for name in names if (match := _NUMBER.search(name))}
     first = 1 if expected in numbers.values() and 0 not in numbers.values() else 0
-    due = dict.fromkeys(range(first, first + expected), "")
-    others = []
+    due = range(first, first + expected)
+    there: dict[int, str] = {}
     for name in sorted(names):
         number = numbers.get(name)
         if number is None or number not in due:
-            others.append((name, f"it is none of the {expected} parts"))
-        elif due[number]:
-            others.append((name, f"the part {number} of {expected} is {due[number]} already"))
+            yield _fault(name, Kind.UNLISTED, f"it is none of the {expected} parts")
+        elif number in there:
+            yield _fault(name, Kind.UNLISTED, f"the part {number} of {expected} is {there[number]} already")
         else:
-            due[number] = name
-    for number, name in due.items():
-        if not name:
-            yield _fault(f"{number:05d}", Kind.MISSING_FILE, f"the part {number} of {expected} is missing")
-    for name, why in others:
-        yield _fault(name, Kind.UNLISTED, why)
+            there[number] = name
+    for number in due:
+        if number not in there:
+            yield _fault(name_of(number), Kind.MISSING_FILE, f"the part {number} of {expected} is missing")
 
 
 def findings(out: Path, name: str, listing: Listing) -> Iterator[Finding]:

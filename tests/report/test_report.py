@@ -384,7 +384,7 @@ def test_without_its_libraries_it_says_what_to_install():
 
 
 def test_a_set_at_an_address_is_told_of_without_pictures(placed, tmp_path):
-    """Its lists are read from there, and the page goes where one says."""
+    """Its lists are read from there, and the page goes where one says; no shell could read them so."""
     out = placed("tar")
 
     result = run_filter("report", f"local://{out}", "-o", tmp_path / "r.html")
@@ -393,6 +393,8 @@ def test_a_set_at_an_address_is_told_of_without_pictures(placed, tmp_path):
     page = Page((tmp_path / "r.html").read_text())
     assert "12 of 18 records placed" in page.text
     assert "it is not on this machine" in page.text
+    assert " tar shard" in page.text
+    assert "imgpipe fetch <" not in page.text
     assert_one_clear_line(run_filter("report", f"local://{out}"), 2, "-o")
 
 

@@ -95,10 +95,14 @@ def test_what_is_spread_stays_as_much(start, end):
     """Images of a shard are spread over its time, and are as many as before."""
     timeline = Timeline()
     timeline.spread(start, end, 50, 5000)
+    assert len(timeline._bins) <= 256
 
     steps = timeline.moments(60)
     assert sum(step.images for step in steps) == pytest.approx(50)
     assert sum(step.bytes for step in steps) == pytest.approx(5000)
+    if start < end:
+        early = sum(step.images for step in steps if step.start < (start + end) / 2)
+        assert early == pytest.approx(25, abs=3)
 
 
 def test_nothing_has_no_steps():

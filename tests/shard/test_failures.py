@@ -65,6 +65,13 @@ def test_what_fails_again_is_listed_once(out):
     assert sorted(record["error"] for record in out.failed) == ["bad_line", "missing_file", "tls"]
 
 
+def test_lines_without_a_url_are_told_apart(out):
+    """What failed in a run before stays, though another line without a URL fails, for the same reason even."""
+    for line in (b"{torn", {"path": "/none.jpg"}, {"path": "/other.jpg"}):
+        run_filter("shard", out, lines=[line])
+    assert [record["error"] for record in out.failed] == ["bad_line", "missing_file", "missing_file"]
+
+
 def test_the_list_may_be_the_input(out):
     """Reading the list into the pipe that ends in the same OUT ends, and does not grow it."""
     run_filter("shard", out, lines=[failure(f"http://h/{n}") for n in range(500)])

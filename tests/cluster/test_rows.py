@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 
 from imgpipe.cluster.options import Columns
 from imgpipe.cluster.rows import Jsonl, Txt, form_of, is_plain, is_wanted, parted, url_column, whole
-from imgpipe.cluster.task import part_name
 from imgpipe.errors import ProcessError, UsageError
-from imgpipe.read.parts import name_of
 
 
 @pytest.mark.parametrize(
@@ -180,8 +178,3 @@ def test_a_host_is_in_one_part():
     assert len({part for part, line in parted(0, rows, 100, "line") if isinstance(line, str)}) > 50
     hostless = [("no host", f'{{"url":"no host","n":{n}}}') for n in range(50)]
     assert len({part for part, line in parted(0, hostless, 100, "host") if isinstance(line, str)}) == 1
-
-
-def test_a_part_is_called_what_its_file_is_called():
-    """A set that was begun with the files of `read --into` is gone on with by Spark, and the reverse."""
-    assert all(f"{part_name(number)}.jsonl" == name_of(number) for number in (0, 7, 12_345, 99_999))

@@ -133,7 +133,6 @@ class Timeline:
         width = next(
             (step for step in _STEPS if (last - first) / step <= most - 1), (last - first) / (most - 1)
         )
-        width = max(width, self._width)
         start = math.floor(first / width)
         end = math.floor((max(self._bins) + 0.5) * self._width / width)
         steps = [[0.0, 0.0] for _ in range(start, end + 1)]

@@ -136,6 +136,20 @@ def test_a_line_fits_one_write_to_a_pipe(capfd):
     assert len(json.loads(line)["kinds"]) == len(Kind)
 
 
+def test_the_rate_of_now_is_that_since_the_line_before(capfd):
+    """A stage that stands still says so, however much it did before."""
+    tally = Tally()
+    tally.statuses["ok"] = 1000
+    lines = StatusLines("fetch", tally, None)
+
+    for _ in range(2):
+        lines.write()
+
+    first, second = map(json.loads, capfd.readouterr().err.splitlines())
+    assert first["rate_now"] == first["rate"] > 0
+    assert second["rate"] > second["rate_now"] == 0
+
+
 def test_on_a_terminal_a_line_takes_the_place_of_the_progress():
     """Progress is drawn anew below it."""
     terminal = Terminal(

@@ -14,6 +14,7 @@ from imgpipe.cluster import pipe
 from imgpipe.cluster.marker import result
 from imgpipe.cluster.options import Columns, Job
 from imgpipe.cluster.part import run_part
+from imgpipe.cluster.task import run_task
 from imgpipe.errors import OutputError, ProcessError
 
 
@@ -180,6 +181,20 @@ def test_twins_that_do_not_wait(tmp_path, rows):
         (tmp_path / "scratch/go").touch()
         assert first.result(30).placed == 12
     (tmp_path / "scratch/go").unlink()
+
+
+def test_the_last_attempt_of_a_task_hands_its_failure_over(tmp_path):
+    """One before it fails the task, so that Spark tries it elsewhere; rows of one source of two are not all."""
+    pytest.importorskip("pyspark", reason="pyspark is not installed")
+    broken = [(7, '{"url":"http://h/"}'), (7, 1)]
+
+    (found,) = run_task(job_of(tmp_path, attempts=1), 2, 7, broken)
+
+    assert (found.name, found.attempt, found.placed) == ("00007", 1, 0)
+    assert "broke off" in found.error
+    with pytest.raises(ProcessError, match="broke off"):
+        list(run_task(job_of(tmp_path, attempts=2), 2, 7, broken))
+    assert not (tmp_path / "out").exists()
 
 
 ALONE = """

@@ -46,3 +46,11 @@ def test_a_name_that_leads_elsewhere_is_refused(name):
     """A part's name is used in names of files, and its folder stands among those of the data."""
     with pytest.raises(UsageError):
         check_part(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["a b-00000.jsonl", ".hidden.lock", "~-00000.jsonl", "ä.done.json", "notes.txt"]
+)
+def test_what_cannot_be_a_part_tells_of_none(name):
+    """What somebody else put into the hidden folder is no part."""
+    assert parts([name]) == []

@@ -133,7 +133,9 @@ def test_a_line_fits_one_write_to_a_pipe(capfd):
 
     line = capfd.readouterr().err
     assert len(line) < 4096
-    assert len(json.loads(line)["kinds"]) == len(Kind)
+    told = json.loads(line)
+    assert len(told["kinds"]) == len(Kind)
+    assert told["bytes"] == told["left_out"] == told["unfinished"] == 10**18
 
 
 def test_the_rate_of_now_is_that_since_the_line_before(capfd):

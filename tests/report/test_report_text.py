@@ -111,6 +111,7 @@ def test_a_share_is_never_all_or_nothing_unless_it_is(part, whole, shown):
         (text.size, 2.5e15, "2.5 PB"),
         (text.seconds, 0.0855, "85.5 ms"),
         (text.seconds, 3.2, "3.2 s"),
+        (text.seconds, 60, "1 min"),
         (text.seconds, 240, "4 min"),
         (text.seconds, 9000, "2.5 h"),
         (text.seconds, 200_000, "2.31 d"),

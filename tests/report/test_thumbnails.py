@@ -69,9 +69,22 @@ def test_a_picture_stands_upright():
     assert (thumbnail(picture(200, 100, exif=exif)).width, SIDE) == (SIDE // 2, SIDE)
 
 
+def test_what_is_transparent_stays_so():
+    """The page's own colour is seen through it, light or dark."""
+    made = thumbnail(encoded(Image.new("RGBA", (20, 20), (255, 0, 0, 0)), "PNG"))
+
+    with Image.open(io.BytesIO(base64.b64decode(made.uri.partition(",")[2]))) as seen:
+        assert seen.convert("RGBA").getpixel((10, 10))[3] == 0
+
+
+def test_one_shade_of_many_bits_is_a_picture():
+    """Where the darkest is the brightest, nothing is stretched."""
+    assert thumbnail(encoded(Image.new("I;16", (20, 20), 500), "PNG")).width == 20
+
+
 def test_noise_takes_no_more_than_its_share():
     """What does not compress is made coarser."""
-    noise = Image.frombytes("RGB", (400, 400), random.Random(1).randbytes(480_000))
+    noise = Image.frombytes("RGB", (SIDE, SIDE), random.Random(1).randbytes(3 * SIDE * SIDE))
 
     assert len(thumbnail(encoded(noise, "PNG")).uri) < 11_000
 
@@ -80,13 +93,15 @@ def test_noise_takes_no_more_than_its_share():
     ("content", "why"),
     [
         (b"", "cannot be decoded"),
+        # Of a format that is no picture of the web: some of those start programs.
+        (encoded(Image.new("RGB", (20, 20)), "PPM"), "cannot be decoded"),
         (b"GIF89a", "cannot be decoded"),
         (picture()[:300], "cannot be decoded"),
         (encoded(Image.new("1", (9000, 9000)), "PNG"), "too many pixels"),
         # Cut, so that it is refused for its size only where that is looked at before it is decoded.
         (icon(encoded(Image.new("1", (9000, 9000)), "PNG")[:60]), "too many pixels"),
     ],
-    ids=["nothing", "head", "cut", "bomb", "icon"],
+    ids=["nothing", "foreign", "head", "cut", "bomb", "icon"],
 )
 def test_what_cannot_be_shown_says_why(content, why):
     """Broken, empty and huge pictures cost their tile only."""

@@ -140,6 +140,15 @@ def test_other_options_are_refused(out, spooled, kind, args, words):
     assert_one_clear_line(shard(out, spooled.records(1), *args, kind=kind), 2, words)
 
 
+def test_the_same_columns_again_are_no_other_option(out, spooled):
+    """As they were written down they are known again; others are refused."""
+    columns = ("--columns", "lang:string,size:int")
+    assert shard(out, spooled.records(1, lang="de"), *columns).code == 0
+    assert shard(out, spooled.records(1, lang="de"), *columns).code == 0
+    other = shard(out, spooled.records(1, lang="de"), "--columns", "lang:string")
+    assert_one_clear_line(other, 2, "columns")
+
+
 def test_a_marker_of_an_older_version_is_taken(out, spooled):
     """An option that it does not tell of, since there was none yet, is no other option."""
     shard(out, spooled.records(1))

@@ -42,7 +42,7 @@ def run(options: SparkOptions) -> Summary:
         found = Summary(
             input=options.input,
             part_by=options.part_by,
-            results=summary.sorted_results(results),
+            results=tuple(sorted(results, key=lambda result: result.name)),
             starting=ready - started,
             seconds=time.monotonic() - ready,
         )

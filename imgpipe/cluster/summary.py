@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -158,8 +158,3 @@ def tell(summary: Summary) -> None:
     """Write the summary for people."""
     for line in summary.lines():
         console.say(line)
-
-
-def sorted_results(results: Sequence[PartResult]) -> tuple[PartResult, ...]:
-    """In the order of the parts."""
-    return tuple(sorted(results, key=lambda result: result.name))

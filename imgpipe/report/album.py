@@ -111,9 +111,9 @@ def _title(row: Record) -> str:
         if isinstance(value, str) and value.strip():
             return text.visible(value.strip(), _CAPTION)
     what = row.get("url") or row.get("file_name") or row.get("path") or "(no name)"
-    return text.shown(
-        what if not isinstance(what, str) else what.rstrip("/").rpartition("/")[2] or what, _CAPTION
-    )
+    if isinstance(what, str):
+        what = what.rstrip("/").rpartition("/")[2] or what
+    return text.shown(what, _CAPTION)
 
 
 def _fields(row: Record) -> Iterator[tuple[str, str]]:

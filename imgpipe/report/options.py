@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+MOST_THUMBNAILS: Final = 400
+"""With 8 kB for each at the most, a page stays below 5 MB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +27,3 @@ class ReportOptions:
     """Records on standard input end with NUL instead of LF."""
     quiet: bool = False
     """No progress, no hints."""
-
-
-MOST_THUMBNAILS = 400
-"""With 8 kB for each at the most, a page stays below 5 MB."""

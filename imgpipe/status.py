@@ -5,14 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from imgpipe import console
 from imgpipe.records import dump
 from imgpipe.tally import Tally
-
-_LONGEST_WAIT: Final = 1e6
-"""Seconds of one wait, which fit what the system's waits take."""
 
 
 class StatusLines:
@@ -53,7 +50,7 @@ class StatusLines:
         self._write(ended=False)
 
     def _run(self) -> None:
-        while not self._ended.wait(min(self._every or 0.0, _LONGEST_WAIT)):
+        while not self._ended.wait(self._every):
             self._write(ended=False)
 
     def _write(self, *, ended: bool) -> None:

@@ -58,6 +58,21 @@ def test_what_failed_for_good_is_done_unless_it_is_to_be_retried(tmp_path, name)
     assert [again.leaves_out({"url": url}) for url in urls] == [False] * 3
 
 
+def test_the_head_of_a_list_is_no_failure(tmp_path):
+    """What a run notes about itself before its first failure is not counted as one."""
+    write(tmp_path / "__imgpipe__" / "failed-now.jsonl", {"since": {}}, failed("http://h/a", retryable=True))
+    assert [record["url"] for record in failures(tmp_path)] == ["http://h/a"]
+
+
+def test_a_failure_that_has_a_file_name_is_no_image(tmp_path):
+    """A row of a data set that was tried again and failed is tried once more."""
+    write(
+        tmp_path / "__imgpipe__" / "failed.jsonl",
+        failed("http://h/a", retryable=True) | {"file_name": "a.jpg"},
+    )
+    assert not Done([tmp_path]).leaves_out({"url": "http://h/a"})
+
+
 def test_a_sidecar_counts_only_beside_its_shard(tmp_path):
     """The records of a shard are done once its tar or parquet file exists."""
     hidden = tmp_path / "__imgpipe__"
@@ -89,6 +104,8 @@ def test_several_outs_and_lists_are_added_up(tmp_path):
     assert done.leaves_out({"url": "http://h/a"})
     assert done.leaves_out({"url": "http://h/b"})
     assert not done.leaves_out({"path": "/x.jpg"})
+    again = Done([tmp_path / "failed-elsewhere.jsonl"], retry_failed=True)
+    assert not again.leaves_out({"url": "http://h/b"})
 
 
 def test_a_list_that_cannot_be_read_is_one_clear_line(tmp_path):

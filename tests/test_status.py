@@ -173,6 +173,13 @@ def test_every_stage_has_it(command, tmp_path):
     assert json.loads(result.err)["stage"] == command
 
 
+def test_an_interval_of_ages_is_taken():
+    """The longest that can be given is one that the system can wait for: the last line alone comes."""
+    result = run_filter("fetch", "-q", "--status-every", "1e9")
+
+    assert (result.code, json.loads(result.err)["ended"]) == (0, True)
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "soon", "nan", "inf"])
 def test_a_wrong_interval_is_one_line(value):
     """Seconds above 0."""

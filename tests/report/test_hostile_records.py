@@ -126,6 +126,9 @@ def test_the_policy_names_what_is_in_the_page_and_nothing_else():
         digest = base64.b64encode(hashlib.sha256(inner.encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in policy
     assert policy.startswith("default-src 'none'; img-src data:;")
+    assert policy.endswith(
+        "; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    )
     assert "unsafe" not in policy
     assert "http" not in policy
 

@@ -178,6 +178,14 @@ def test_a_set_without_failures_has_no_word_of_them():
     assert "What failed" not in page.text
 
 
+def test_a_set_in_which_all_failed_is_told_of(tmp_path):
+    """Where nothing was placed there is what failed, and why."""
+    lines = [{"url": "http://a.example/", "status": "failed", "stage": "fetch", "error": "dns"}]
+    assert run_filter("shard", tmp_path / "out", lines=lines).code == 0
+
+    assert "0 of 1 record placed" in page_of(tmp_path / "out").text
+
+
 def test_lines_that_are_no_records_count_as_failed():
     """What cannot be parsed is accounted for, as in every stage."""
     page = page_of(lines=[{"url": "https://example.com/a.jpg", "bytes": 9}, "{broken"])
@@ -402,11 +410,23 @@ def test_a_name_of_another_place_is_not_followed(tmp_path):
     """A `file_name` with dots, or absolute, shows no file from outside the root."""
     (tmp_path / "root").mkdir()
     (tmp_path / "secret.jpg").write_bytes(picture())
-    names = ["../secret.jpg", str(tmp_path / "secret.jpg"), "a\0b", 7]
+    (tmp_path / "root-2").mkdir()
+    (tmp_path / "root-2" / "secret.jpg").write_bytes(picture())
+    names = ["../secret.jpg", "../root-2/secret.jpg", str(tmp_path / "secret.jpg"), "a\0b", 7]
 
     page = page_of("--root", tmp_path / "root", lines=[{"file_name": name} for name in names])
 
     assert pictures_of(page) == 0
+
+
+def test_a_shard_of_another_place_is_not_followed(placed):
+    """The name of a shard leads nowhere but to the root."""
+    out = placed("tar")
+    row = {"file_name": "000000000.jpg", "shard": "00000.tar"}
+
+    assert pictures_of(page_of("--root", out, lines=[row])) == 1
+    for root, shard in ((out / "__imgpipe__", "../00000.tar"), (out, f"{out}/00000.tar")):
+        assert pictures_of(page_of("--root", root, lines=[{**row, "shard": shard}])) == 0
 
 
 def test_the_page_lies_beside_the_data_set(placed):

@@ -112,17 +112,12 @@ def replace(target: str, data: bytes) -> None:
     """Write a file whole; one that was there before stays until then, and where that fails.
 
     Args:
-        target: Its path; where that is a link, the file that it leads to is written. A device or a pipe is
-            written to: nothing may take the place of `/dev/null`.
+        target: Its path; where that is a link, the file that it leads to is written.
         data: What it holds.
 
     Raises:
         OSError: It cannot be written.
     """
-    if os.path.exists(target) and not os.path.isfile(target):
-        with open(target, "wb") as there:
-            there.write(data)
-        return
     target = os.path.realpath(target)
     temporary = temporary_path(os.path.dirname(target))
     try:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
 import unicodedata
 
 import pytest
@@ -160,17 +159,3 @@ def test_unlinking_what_is_gone_is_quiet(tmp_path):
 def test_a_folder_without_a_name_is_a_wrong_command_line(command):
     """An empty name, as a variable that is not set gives it, is no full disk: status 2, not 4."""
     assert_one_clear_line(run_filter(*command), 2, "empty")
-
-
-def test_a_device_or_pipe_is_written_to_and_stays(tmp_path):
-    """As root, a file in the place of `/dev/null` would break the machine."""
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    (tmp_path / "link").symlink_to(pipe)
-    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
-        files.replace(str(tmp_path / "link"), b"page")
-        assert reader.communicate(timeout=10)[0] == b"page"
-
-    assert pipe.is_fifo()
-    with pytest.raises(IsADirectoryError):
-        files.replace(str(tmp_path), b"page")

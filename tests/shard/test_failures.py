@@ -123,10 +123,14 @@ def test_the_list_can_be_elsewhere(out, tmp_path):
     assert not (out.hidden / "failed.jsonl").exists()
 
 
-@pytest.mark.parametrize(("target", "code"), [("/dev/null", 2), ("/no/such/folder/x", 4)])
-def test_a_list_that_cannot_be_replaced_is_refused(out, target, code):
-    """A device or a folder that is not there is one clear line."""
+@pytest.mark.parametrize(("name", "code"), [("pipe", 2), ("no-such-folder/x", 4)])
+def test_a_list_that_cannot_be_replaced_is_refused(out, tmp_path, name, code):
+    """A pipe, as a device, or a folder that is not there is one clear line, and stays as it is."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    target = str(tmp_path / name)
     assert_one_clear_line(run_filter("shard", out, "--failed", target), code, target)
+    assert pipe.is_fifo()
 
 
 def test_skipped_records_are_listed(out):

@@ -162,7 +162,9 @@ def run(
         _wait(running, deadline)
         late = [one for one in running if one.process.poll() is None]
         if late:
-            os.killpg(running[0].process.pid, signal.SIGTERM)
+            # Who is late may have left the group, and nobody be in it any more.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(running[0].process.pid, signal.SIGTERM)
             _wait(running, time.monotonic() + GRACE)
     finally:
         _kill(running)
@@ -196,6 +198,8 @@ def _kill(running: Sequence[_Running]) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(running[0].process.pid, signal.SIGKILL)
     for one in running:
+        # It may have left the group, as setsid(1) does.
+        one.process.kill()
         one.process.wait()
         if one.process.stdout is not None:
             one.process.stdout.close()

@@ -196,3 +196,15 @@ def wait_until(holds, timeout=30.0):
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_who_left_the_group_ends_in_time_too(tmp_path, monkeypatch):
+    """A program in a session of its own, beside which no other is left, does not hold up the row."""
+    monkeypatch.setattr(chain, "GRACE", 0.1)
+    alone = "import os, time; os.setsid(); time.sleep(60)"
+    started = time.monotonic()
+
+    ended, _ = through(tmp_path, ("true",), (sys.executable, "-c", alone), timeout=1.0)
+
+    assert [one.code for one in ended] == [0, None]
+    assert time.monotonic() - started < 20

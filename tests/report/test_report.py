@@ -371,6 +371,14 @@ def test_a_terminal_is_spared_the_page():
     assert "cannot write" in terminal.finish()
 
 
+def test_the_page_takes_the_place_of_no_pipe_or_device(tmp_path):
+    """What is no regular file is refused, and stays: `-o /dev/null` as root would else be the last of it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert_one_clear_line(run_filter("report", "-o", pipe), 4, "no regular file")
+    assert pipe.is_fifo()
+
+
 def test_a_person_is_told_what_is_waited_for(tmp_path):
     """Where standard input is a terminal, one line says so."""
     terminal = Terminal([IMGPIPE, "report", "-o", str(tmp_path / "r.html")])

@@ -174,6 +174,28 @@ def test_the_orphans_of_a_killed_process_are_ended(tmp_path):
     assert (tmp_path / "trapped").exists()
 
 
+def test_what_ends_a_process_does_not_end_its_guard(tmp_path):
+    """It is in a group of its own and deaf to what asks programs to end; it holds no folder."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with Guard(str(folder)) as guard:
+        process = guard._process
+        state = Path(f"/proc/{process.pid}/status")
+        wait_until(lambda: ignored(state.read_text()) >> signal.SIGTERM - 1 & 1)
+        assert os.getpgid(process.pid) == process.pid
+        assert os.readlink(f"/proc/{process.pid}/cwd") == "/"
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+            process.send_signal(number)
+        process.stdin.close()
+        assert process.wait(30) == 0
+        assert not folder.exists()
+
+
+def ignored(status: str) -> int:
+    """The set of signals that a process ignores, a bit each from 1."""
+    return next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigIgn"))
+
+
 def test_nothing_stays_open(tmp_path):
     """A thousand parts in one process leave no descriptor behind."""
     before = len(os.listdir("/proc/self/fd"))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from helpers import IMGPIPE, as_line, assert_one_clear_line, run_filter
 
+from imgpipe.note import Note, parse_note
 from imgpipe.placed import Done
 
 
@@ -79,6 +80,15 @@ def test_without_a_note_lines_are_counted_and_a_torn_one_is_cut(out, spooled, no
     run_filter("shard", out, lines=spooled.records(1, start=3))
     assert out.images[-1] == "00000/000000003.jpg"
     out.assert_whole()
+
+
+def test_a_torn_note_is_none():
+    """Whole it is read back, whatever of an older one follows; cut anywhere, or changed, it is not believed."""
+    note = Note(1, 2, 3, b'{"file_name":"a.jpg"}\n')
+    data = note.dump()
+    assert parse_note(data + b"of an older one") == note
+    assert {parse_note(data[:size]) for size in range(len(data))} == {None}
+    assert parse_note(data.replace(b"a.jpg", b"b.jpg")) is None
 
 
 def test_temporaries_of_a_killed_run_are_removed(out, spooled):

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from helpers import as_line, picture
 
+from imgpipe.errors import OutputError
+from imgpipe.layout import Layout
 from imgpipe.shard.dedup import Numbers
+from imgpipe.shard.outfolder import OutFolder
+from imgpipe.signals import Stop
 
 NO_LINKS = """
 import errno, os, sys
@@ -56,6 +63,25 @@ def test_shards_are_placed_without_hard_links(out, spooled):
     done = run_without_links(out, spooled.records(3), "--format", "tar", "--folder-size", "2")
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in out.path.iterdir()) == ["00000.tar", "00001.tar", "__imgpipe__"]
+    assert not list(out.hidden.glob(".imgpipe-tmp-*"))
+
+
+def test_a_shard_that_is_there_is_kept_without_hard_links(out, monkeypatch):
+    """What a twin put there meanwhile is not renamed over."""
+
+    def refuse(*_, **__):
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refuse)
+    with OutFolder(str(out), Layout(), images=False, wait=0.0, stop=Stop()) as folder:
+        (out.path / "00000.tar").write_bytes(b"mine")
+        temporary = Path(folder.temporary())
+        temporary.write_bytes(b"new")
+        with pytest.raises(OutputError):
+            folder.publish(str(temporary), "00000.tar")
+        assert [folder.create("fixed", content) for content in (b"first", b"second")] == [True, False]
+    assert (out.path / "00000.tar").read_bytes() == b"mine"
+    assert (out.hidden / "fixed").read_bytes() == b"first"
     assert not list(out.hidden.glob(".imgpipe-tmp-*"))
 
 

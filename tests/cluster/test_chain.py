@@ -128,6 +128,13 @@ def test_time_is_up(tmp_path):
     assert complaint(ended) == "sh did not end in time: waiting"
 
 
+def test_who_is_late_is_asked_to_end_first(tmp_path):
+    """So a stage closes its outputs before it is killed."""
+    ended, _ = through(tmp_path, sh("trap 'echo asked >&2; exit' TERM; sleep 1000 & wait"), timeout=1.0)
+
+    assert complaint(ended) == "sh did not end in time: asked"
+
+
 def test_one_that_ignores_the_end_of_its_reader_is_ended(tmp_path, monkeypatch):
     """Once the last one has ended, the others have a bounded time."""
     monkeypatch.setattr(chain, "LINGER", 0.2)

@@ -8,6 +8,8 @@ import subprocess
 import pytest
 from helpers import IMGPIPE, as_line, assert_one_clear_line, picture, run_filter
 
+from imgpipe.verify.parts import missing
+
 FORMATS = ["files", "tar", "parquet"]
 
 
@@ -56,6 +58,15 @@ def test_parts_may_be_counted_from_one(tmp_path):
     assert faults(in_parts(tmp_path, "tar", ("1", "3")), "--parts", 3) == [
         ("missing_file", "00002", "the part 2 of 3 is missing")
     ]
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [(["1", "2"], ["00000"]), (["0", "3"], ["00001", "00002", "3"]), (["3"], ["00001", "00002"])],
+)
+def test_parts_are_counted_from_zero_unless_they_tell_otherwise(names, told):
+    """Only the N-th of N parts, where there is none of the number 0, tells that they begin with 1."""
+    assert [fault.row["shard"] for fault in missing(names, 3)] == told
 
 
 def test_a_part_beyond_the_number_is_told(tmp_path):

@@ -66,7 +66,7 @@ def test_parts_may_be_counted_from_one(tmp_path):
 )
 def test_parts_are_counted_from_zero_unless_they_tell_otherwise(names, told):
     """Only the N-th of N parts, where there is none of the number 0, tells that they begin with 1."""
-    assert [fault.row["shard"] for fault in missing(names, 3)] == told
+    assert sorted(fault.row["shard"] for fault in missing(names, 3)) == told
 
 
 def test_a_part_beyond_the_number_is_told(tmp_path):

@@ -12,7 +12,7 @@ import unicodedata
 from collections import OrderedDict
 from typing import Final
 
-from imgpipe.errors import OutputError, UsageError
+from imgpipe.errors import OutputError
 
 STEM_LENGTH: Final = 120
 """Characters of a name without its extension: in UTF-8 at most 3 bytes each here, so that with suffix
@@ -133,11 +133,8 @@ def make_folder(folder: str) -> str:
     """Make a folder of the user, with its parents, and return its absolute path.
 
     Raises:
-        UsageError: It has no name, as from a variable of the shell that is not set.
         OutputError: It cannot be made or is not a folder.
     """
-    if not folder:
-        raise UsageError("the name of the folder to write to is empty")
     try:
         os.makedirs(folder, exist_ok=True)
     except FileExistsError:

@@ -9,6 +9,9 @@ from imgpipe.errors import RETRYABLE_STATUSES, STAGE_KINDS, Kind
 SUSPICIOUS_DNS: Final = 0.1
 """The share of names that do not resolve above which dead domains alone are an unlikely cause."""
 
+FEW_DNS: Final = 10
+"""Names that do not resolve of which no share tells anything."""
+
 _TABLE_IN: Final = "imgpipe read turns tables into records"
 
 _FETCH: Final[dict[str, str]] = {
@@ -66,29 +69,32 @@ _BY_STAGE: Final = {"fetch": _FETCH, "resize": _RESIZE, "shard": _SHARD, "read":
 _ANYWHERE: Final[dict[str, str]] = {Kind.INTERNAL: "a bug in imgpipe: please report it, with the detail"}
 
 
-def hint(kind: str, stage: str = "", *, share: float = 0.0, http_status: int | None = None) -> str | None:
+def hint(
+    kind: str, stage: str = "", *, count: int = 0, total: int = 0, http_status: int | None = None
+) -> str | None:
     """What helps against a kind of failure, in one line of our own words; None where nothing is known.
 
     Args:
         kind: The kind of error.
         stage: The stage that failed the records; without it, the first one that may.
-        share: The share of all records that failed so, from 0 to 1: some are normal, many are not.
+        count: How many records failed so: some are normal, many are not.
+        total: How many records there are.
         http_status: The status that most of the answers had, for `http_status`.
     """
     if kind not in STAGE_KINDS.get(stage, ()):
         stage = next((name for name in _BY_STAGE if kind in STAGE_KINDS[name]), "")
     if kind == Kind.DNS:
-        return _dns(share)
+        return _dns(count, total)
     if kind == Kind.HTTP_STATUS:
         return _status(http_status)
     return _ANYWHERE.get(kind) or _BY_STAGE.get(stage, {}).get(kind)
 
 
-def _dns(share: float) -> str:
-    if share <= SUSPICIOUS_DNS:
+def _dns(count: int, total: int) -> str:
+    if count <= max(FEW_DNS, SUSPICIOUS_DNS * total):
         return "dead domains are normal in old lists, up to a tenth of the records"
     return (
-        f"{share:.0%} of the records, where a tenth is normal in old lists: the resolver may not keep up; "
+        f"{count / total:.0%} of the records, where a tenth is normal in old lists: the resolver may not keep up; "
         "a local caching one (unbound, dnsmasq) helps, or fewer at a time (-j); then try them again"
     )
 

@@ -172,7 +172,7 @@ class Tally:
         few = hosts and hosts[0][1] > 1 and cause.hosts.few_make_most(_HOSTS_SHOWN)
         if few or (hosts and kind == Kind.THROTTLED):
             lines.append("    hosts: " + _counted(hosts, cause.hosts.total))
-        helps = hint(kind, stage, share=cause.count / self.done, http_status=cause.http_status)
+        helps = hint(kind, stage, count=cause.count, total=self.done, http_status=cause.http_status)
         return [*lines, f"    {helps}"] if helps else lines
 
 

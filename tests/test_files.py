@@ -5,7 +5,6 @@ import os
 import unicodedata
 
 import pytest
-from helpers import assert_one_clear_line, run_filter
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -149,13 +148,3 @@ def test_a_folder_without_permission_is_told(tmp_path, monkeypatch):
 def test_unlinking_what_is_gone_is_quiet(tmp_path):
     """A file may be gone already."""
     files.unlink_quietly(str(tmp_path / "none"))
-
-
-@pytest.mark.parametrize(
-    "command",
-    [["shard", ""], ["fetch", "-d", ""], ["read", "--parts", "2", "--into", ""]],
-    ids=lambda command: command[0],
-)
-def test_a_folder_without_a_name_is_a_wrong_command_line(command):
-    """An empty name, as a variable that is not set gives it, is no full disk: status 2, not 4."""
-    assert_one_clear_line(run_filter(*command), 2, "empty")

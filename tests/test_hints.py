@@ -16,7 +16,7 @@ def test_a_hint_names_options_that_are_there(stage):
     """Each option of a hint is one of the stage that failed the record, or of the command that it names."""
     for kind in sorted(STAGE_KINDS[stage]):
         for status in (None, 403, 404, 429, 503):
-            text = hint(kind, stage, share=0.5, http_status=status) or ""
+            text = hint(kind, stage, count=50, total=100, http_status=status) or ""
             named = re.findall(r"imgpipe (\w+)", text)
             known = "".join(run_help(name) for name in [stage, *named])
             for option in re.findall(r"(?<![\w-])--?[a-z][\w-]*", text):
@@ -35,7 +35,7 @@ def run_help(name):
 @pytest.mark.parametrize(("stage", "kind"), EVERY)
 def test_a_hint_is_a_line(stage, kind):
     """One line, and none that tells a stage to be itself."""
-    text = hint(kind, stage, share=0.01) or ""
+    text = hint(kind, stage, count=1, total=100) or ""
 
     assert "\n" not in text
     assert f"imgpipe {stage}" not in text.replace(

@@ -13,7 +13,7 @@ from imgpipe.bench import report
 from imgpipe.bench.compare import compare
 from imgpipe.bench.options import MODES, BenchOptions
 from imgpipe.bench.pictures import LEAST_SIZE
-from imgpipe.cli.params import BYTES, COUNT, SECONDS, SECONDS_OR_ZERO, Counts
+from imgpipe.cli.params import BYTES, COUNT, SECONDS, SECONDS_OR_ZERO, Counts, PathName
 
 DEFAULTS = BenchOptions()
 
@@ -68,11 +68,11 @@ DEFAULTS = BenchOptions()
     help="Requests in flight, without it the mode's own; several, or a range in doublings, make a sweep.",
 )
 @click.option(
-    "--spool", type=click.Path(path_type=Path), metavar="DIR", help="Where images wait to be counted."
+    "--spool", type=PathName(path_type=Path), metavar="DIR", help="Where images wait to be counted."
 )
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object instead of a table.")
 @click.option(
-    "--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw the result: .png, .svg or .pdf."
+    "--plot", type=PathName(path_type=Path), metavar="FILE", help="Draw the result: .png, .svg or .pdf."
 )
 @click.option("-q", "--quiet", is_flag=True, help="Do not tell what is measured now.")
 def command(

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from imgpipe import console, spool, sweep
-from imgpipe.cli.params import SECONDS_OR_ZERO
+from imgpipe.cli.params import SECONDS_OR_ZERO, PathName
 from imgpipe.errors import safe
 
 DAY = 86400.0
@@ -23,7 +23,7 @@ DAY = 86400.0
     metavar="S",
     help="Only folders that did not change for S seconds.",
 )
-@click.option("--spool", "root", metavar="DIR", type=click.Path(path_type=Path), help="The spool to clean.")
+@click.option("--spool", "root", metavar="DIR", type=PathName(path_type=Path), help="The spool to clean.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing.")
 def command(older_than: float, root: Path | None, quiet: bool) -> None:
     """Remove abandoned folders from the spool.

@@ -8,12 +8,13 @@ import click
 
 from imgpipe.bench.demo import demo
 from imgpipe.bench.options import DemoOptions
+from imgpipe.cli.params import PathName
 
 DEFAULTS = DemoOptions()
 
 
 @click.command("demo")
-@click.argument("out", required=False, metavar="[OUT]", type=click.Path(path_type=Path))
+@click.argument("out", required=False, metavar="[OUT]", type=PathName(path_type=Path))
 @click.option(
     "--size",
     type=click.IntRange(16, 4096),

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from imgpipe import console, fetch, files
-from imgpipe.cli.params import BYTES, SECONDS, SECONDS_RANGE
+from imgpipe.cli.params import BYTES, SECONDS, SECONDS_RANGE, PathName
 from imgpipe.cli.stage import SPOOLED, Common, common_options, run_stage
 from imgpipe.errors import Exit, safe
 from imgpipe.fetch.options import AUTO, USER_AGENT, FetchOptions, Hash, Mode
@@ -227,16 +227,16 @@ def _pins(
 )
 @click.option("--verify", metavar="FIELD", help="The record's field with the digest that the file must have.")
 @click.option(
-    "-d", "--dir", "folder", metavar="DIR", type=click.Path(), help="Keep the files in DIR, not in the spool."
+    "-d", "--dir", "folder", metavar="DIR", type=PathName(), help="Keep the files in DIR, not in the spool."
 )
 @click.option(
-    "--spool", metavar="DIR", type=click.Path(path_type=Path), help="Where files wait for the next stage."
+    "--spool", metavar="DIR", type=PathName(path_type=Path), help="Where files wait for the next stage."
 )
 @click.option(
     "--resume",
     multiple=True,
     metavar="OUT",
-    type=click.Path(path_type=Path),
+    type=PathName(path_type=Path),
     help="Leave out what OUT, made by shard, holds already or failed for good; repeatable.",
 )
 @click.option("--part", metavar="NAME", help="With --resume: the one part of OUT to read.")

@@ -20,6 +20,17 @@ _LONGEST: Final = 1e9
 _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
+class PathName(click.Path):
+    """A path. An empty one, which a variable of the shell that is not set makes, is none: Python would take
+    it for the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, as `click.Path` gives it."""
+        if value == "":
+            self.fail("the name is empty; is a variable of the shell not set?", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class ByteCount(click.ParamType[int]):
     """A number of bytes: `65536`, `64k`, `20M`, `1.5G`, in powers of 1024."""
 

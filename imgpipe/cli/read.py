@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from imgpipe import console
-from imgpipe.cli.params import NAMES
+from imgpipe.cli.params import NAMES, PathName
 from imgpipe.cli.stage import Common, common_options, run_streams
 from imgpipe.errors import Exit
 from imgpipe.parts import MOST_PARTS, PART_BY
@@ -70,7 +70,7 @@ class Part(click.ParamType[tuple[int, int]]):
 @click.option(
     "--parts", type=click.IntRange(1, MOST_PARTS), metavar="N", help="Write all N parts into --into."
 )
-@click.option("--into", metavar="DIR", help="The folder for the files of --parts.")
+@click.option("--into", type=PathName(), metavar="DIR", help="The folder for the files of --parts.")
 @common_options
 def command(common: Common, **options: Any) -> Exit:
     """Turn tables into records.

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from imgpipe.cli.params import PathName
 from imgpipe.errors import Exit
 from imgpipe.report.options import MOST_THUMBNAILS, ReportOptions
 
@@ -13,24 +14,24 @@ DEFAULTS = ReportOptions()
 
 
 @click.command("report")
-@click.argument("out", required=False, metavar="[OUT]")
+@click.argument("out", required=False, metavar="[OUT]", type=PathName())
 @click.option(
     "-o",
     "--output",
     metavar="FILE",
-    type=click.Path(allow_dash=True),
+    type=PathName(allow_dash=True),
     help="Write the page to FILE, or to standard output (-); by default into OUT/__imgpipe__/report.html.",
 )
 @click.option(
     "--root",
     metavar="DIR",
-    type=click.Path(),
+    type=PathName(),
     help="Find the images of records that have a file_name in DIR.",
 )
 @click.option(
     "--log",
     metavar="FILE",
-    type=click.Path(),
+    type=PathName(),
     help="Take the times from FILE, which a stage wrote with --log.",
 )
 @click.option(

@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from imgpipe import console
-from imgpipe.cli.params import BYTES, COUNT, SECONDS
+from imgpipe.cli.params import BYTES, COUNT, SECONDS, PathName
 from imgpipe.cli.stage import SPOOLED, Common, common_options, grace_option, run_stage
 from imgpipe.errors import Exit
 from imgpipe.machine import cores
@@ -212,14 +212,14 @@ def _choice(values: type[Fit | Filter | Format]) -> click.Choice[str]:
     "--dir",
     "folder",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=PathName(path_type=Path),
     help="Write into DIR, which keeps the files, instead of the spool.",
 )
-@click.option("--spool", metavar="DIR", type=click.Path(path_type=Path), help="The spool to write to.")
+@click.option("--spool", metavar="DIR", type=PathName(path_type=Path), help="The spool to write to.")
 @click.option(
     "--root",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=PathName(path_type=Path),
     help="Where the file_name of a record without path is looked for.",
 )
 @click.option("--isolate", is_flag=True, help="Decode in processes that may crash or hang without harm.")

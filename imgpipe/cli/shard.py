@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from imgpipe.cli.params import BYTES, COUNT, SECONDS_OR_ZERO
+from imgpipe.cli.params import BYTES, COUNT, SECONDS_OR_ZERO, PathName
 from imgpipe.cli.stage import Common, common_options, grace_option, run_stage
 from imgpipe.errors import Exit, safe
 from imgpipe.shard import ShardOptions, run
@@ -17,7 +17,7 @@ from imgpipe.stream import CHUNK
 
 
 @click.command("shard")
-@click.argument("out", type=click.Path(file_okay=False))
+@click.argument("out", type=PathName(file_okay=False))
 @click.argument("path", nargs=-1)
 @click.option(
     "--format",
@@ -68,7 +68,7 @@ from imgpipe.stream import CHUNK
 )
 @click.option("--part", metavar="NAME", help="Write one part of OUT, complete or to be continued.")
 @click.option(
-    "--input", type=click.Path(), metavar="FILE", help="With --part: the part's whole input, a line a record."
+    "--input", type=PathName(), metavar="FILE", help="With --part: the part's whole input, a line a record."
 )
 @click.option(
     "--wait",
@@ -78,7 +78,7 @@ from imgpipe.stream import CHUNK
     metavar="S",
     help="Seconds to wait for another shard on the same OUT or part.",
 )
-@click.option("--failed", metavar="FILE", help="Keep failed records in FILE, not in OUT.")
+@click.option("--failed", type=PathName(), metavar="FILE", help="Keep failed records in FILE, not in OUT.")
 @click.option("--emit", "emits", is_flag=True, help="Write the records to standard output too.")
 @grace_option
 @common_options

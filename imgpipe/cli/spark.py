@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from imgpipe.cli.params import NAMES, SECONDS, SECONDS_OR_ZERO
+from imgpipe.cli.params import NAMES, SECONDS, SECONDS_OR_ZERO, PathName
 from imgpipe.cli.shard import command as shard
 from imgpipe.cluster import pipe as pipes
 from imgpipe.cluster.options import FORMATS, Columns, Job, SparkOptions
@@ -36,8 +36,8 @@ class Setting(click.ParamType[tuple[str, str]]):
 
 
 @click.command("spark")
-@click.argument("table", metavar="INPUT")
-@click.argument("out", metavar="OUT")
+@click.argument("table", type=PathName(), metavar="INPUT")
+@click.argument("out", type=PathName(), metavar="OUT")
 @click.argument("pipe", nargs=-1, metavar="[-- PIPE]")
 @click.option(
     "--parts", type=click.IntRange(1, MOST_PARTS), metavar="N", help="Parts; without it, one for 10000 rows."
@@ -88,7 +88,9 @@ class Setting(click.ParamType[tuple[str, str]]):
     metavar="S",
     help="Seconds after which the pipe of one part is ended.",
 )
-@click.option("--scratch", metavar="DIR", help="A folder on each machine for a part's input and spool.")
+@click.option(
+    "--scratch", type=PathName(), metavar="DIR", help="A folder on each machine for a part's input and spool."
+)
 @click.option("--fail", is_flag=True, help="Exit 3 if any record failed.")
 @click.option("-v", "--verbose", is_flag=True, help="Show what Spark says.")
 @click.option("-q", "--quiet", is_flag=True, help="No summary.")

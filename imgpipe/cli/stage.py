@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from imgpipe import console, signals
-from imgpipe.cli.params import SECONDS, SECONDS_OR_ZERO, SHARE
+from imgpipe.cli.params import SECONDS, SECONDS_OR_ZERO, SHARE, PathName
 from imgpipe.console import LogFile, Progress
 from imgpipe.errors import Exit
 from imgpipe.signals import Stop
@@ -74,7 +74,7 @@ def common_options(function: Callable[..., R]) -> Callable[..., R]:
             help="Write a line of JSON about the state to standard error every S seconds and at the end.",
         ),
         click.option(
-            "--log", metavar="FILE", type=click.Path(dir_okay=False), help="Append a line a record to FILE."
+            "--log", metavar="FILE", type=PathName(dir_okay=False), help="Append a line a record to FILE."
         ),
         click.option("-v", "--verbose", is_flag=True, help="A summary from every stage of a pipe."),
         click.option("-q", "--quiet", is_flag=True, help="No progress, no summary, no hints."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from imgpipe.cli.params import COUNT
+from imgpipe.cli.params import COUNT, PathName
 from imgpipe.cli.stage import Common, run_streams
 from imgpipe.errors import Exit
 from imgpipe.machine import cores
@@ -12,7 +12,7 @@ from imgpipe.verify.options import VerifyOptions
 
 
 @click.command("verify")
-@click.argument("out", type=click.Path(file_okay=False))
+@click.argument("out", type=PathName(file_okay=False))
 @click.option(
     "-j",
     "--jobs",
@@ -23,7 +23,7 @@ from imgpipe.verify.options import VerifyOptions
 @click.option("--parts", type=COUNT, metavar="N", help="How many parts OUT should have.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no summary.")
 @click.option("-v", "--verbose", is_flag=True, help="A summary even where another program reads the faults.")
-@click.option("--log", metavar="FILE", type=click.Path(dir_okay=False), help="Append a line a fault to FILE.")
+@click.option("--log", metavar="FILE", type=PathName(dir_okay=False), help="Append a line a fault to FILE.")
 def command(
     out: str, jobs: int | None, parts: int | None, quiet: bool, verbose: bool, log: str | None
 ) -> Exit:

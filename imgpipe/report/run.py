@@ -91,7 +91,10 @@ def _target(options: ReportOptions) -> str | None:
         raise UsageError("the page cannot be put beside a data set at an address: name a file with -o")
     hidden = f"{options.out}/{HIDDEN}"
     if os.path.isdir(options.out) and not os.path.isdir(hidden):
-        raise UsageError(f"{options.out} has no folder {HIDDEN} for the page: name a file with -o")
+        raise UsageError(
+            f"{options.out} has no folder {HIDDEN}, as imgpipe shard makes it: is it the data set?"
+            " -o FILE puts the page elsewhere"
+        )
     # Whether OUT is there at all is seen when it is read.
     return _checked(f"{hidden}/{PAGE}") if os.path.isdir(hidden) else f"{hidden}/{PAGE}"
 

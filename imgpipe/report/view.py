@@ -135,7 +135,7 @@ def failures(facts: Facts) -> list[Failure]:
 def _failure(kind: str, cause: Cause, total: int, highest: int) -> Failure:
     skipped = cause.skipped * 2 > cause.count
     statuses = [f"{status}: {text.number(count)}" for status, count in cause.statuses.most_common(8)]
-    advice = hint(kind, cause.stage, share=cause.count / max(1, total), http_status=cause.status)
+    advice = hint(kind, cause.stage, count=cause.count, total=total, http_status=cause.status)
     return Failure(
         kind=kind,
         stage=cause.stage,

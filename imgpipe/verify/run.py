@@ -65,8 +65,8 @@ def run(stop: Stop, emit: Emit, options: VerifyOptions) -> Tally:
 def _findings(out: Path, listing: Listing, expected: int | None) -> Iterator[Finding]:
     named = [layout.part for layout in listing.layouts if layout.part is not None]
     if not named and expected is None:
-        if not (out / METADATA).exists() and not listing.shards(WHOLE):
-            raise UsageError(f"{out} holds no data set: neither {METADATA} nor a shard")
+        if not (out / METADATA).exists() and not listing.shards(WHOLE) and not (out / HIDDEN).is_dir():
+            raise UsageError(f"{out} holds no data set: neither {METADATA} nor a shard, nor what failed")
         return _placed(out, WHOLE, listing)
     return chain(
         parts.missing(named, expected),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import click
 import pytest
+from helpers import assert_one_clear_line, run_filter
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,3 +92,29 @@ def test_what_is_no_share_is_told(text):
     """A percentage without its sign is no share: 95 for 0.95 would fail every run."""
     with pytest.raises(click.BadParameter, match="95%"):
         SHARE.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["shard", ""],
+        ["shard", "out", "--part", "a", "--input", ""],
+        ["shard", "out", "--failed", ""],
+        ["fetch", "-d", ""],
+        ["fetch", "--spool", ""],
+        ["fetch", "--resume", ""],
+        ["resize", "-d", ""],
+        ["resize", "--log", ""],
+        ["read", "--parts", "2", "--into", ""],
+        ["verify", ""],
+        ["report", ""],
+        ["spark", "", "out"],
+        ["demo", ""],
+        ["clean", "--spool", ""],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_name_is_a_wrong_command_line(command, tmp_path):
+    """As a variable that is not set gives it: neither the current folder nor a full disk."""
+    assert_one_clear_line(run_filter(*command, cwd=tmp_path), 2, "empty")
+    assert not list(tmp_path.iterdir())

@@ -203,6 +203,16 @@ def test_what_is_no_data_set_is_one_clear_line(tmp_path):
     assert_one_clear_line(run_filter("verify", tmp_path / "none"), 2, "no folder")
 
 
+def test_a_set_of_which_all_failed_has_no_fault(tmp_path):
+    """Nothing was placed, as its list of failures says."""
+    failed = {"url": "http://a/1.jpg", "status": "failed", "stage": "fetch", "error": "dns", "detail": "none"}
+    assert run_filter("shard", tmp_path / "out", lines=[failed]).code == 0
+
+    result = run_filter("verify", tmp_path / "out")
+
+    assert (result.code, result.out) == (0, b"")
+
+
 def test_a_data_set_that_is_written_to_is_not_verified(tmp_path):
     """While shard holds its lock verify refuses; without a lock file it does not mind."""
     out = data_set(tmp_path, "files", 1)

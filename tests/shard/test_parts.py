@@ -398,6 +398,18 @@ def test_a_set_is_in_parts_or_is_not(tmp_path, spooled, kind):
     assert_one_clear_line(result, 2, "not in parts")
 
 
+def test_a_part_removes_its_own_temporaries_alone(out):
+    """What a killed run of the part left goes; that of another part may be in use."""
+    out.hidden.mkdir(parents=True)
+    for part in ("p", "pp", "q"):
+        (out.hidden / f".imgpipe-tmp-{part}~1-abc").write_bytes(b"half")
+    assert shard(out, []).code == 0
+    assert sorted(path.name for path in out.hidden.glob(".imgpipe-tmp-*")) == [
+        ".imgpipe-tmp-pp~1-abc",
+        ".imgpipe-tmp-q~1-abc",
+    ]
+
+
 def test_all_parts_have_the_columns_of_the_first(out, spooled):
     """What another part's records have besides goes into `extra`, so that all load as one."""
     shard(out, spooled.records(1, lang="de"), part="a", kind="files")

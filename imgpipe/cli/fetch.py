@@ -277,5 +277,7 @@ def _afterwards(tally: Tally, options: FetchOptions, common: Common) -> str | No
     if tally.left_out:
         return f"{tally.left_out} left out, done before" if not common.verbose else None
     # By now the last stage has made the folder of a first run: this one is a slip, which places all once more.
-    absent = [out for out in options.resume if address_of(out) is None and not out.exists()]
+    absent = (
+        [out for out in options.resume if address_of(out) is None and not out.exists()] if tally.done else []
+    )
     return f"--resume {safe(str(absent[0]))}: there is no such folder, so all was fetched" if absent else None

@@ -7,7 +7,6 @@ import errno
 import itertools
 import os
 import re
-import secrets
 import unicodedata
 from collections import OrderedDict
 from typing import Final
@@ -45,7 +44,7 @@ def safe_stem(text: str) -> str | None:
 
 def temporary_path(folder: str) -> str:
     """An unused path in `folder` under which a file is written before it gets its name."""
-    return f"{folder}/{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
+    return f"{folder}/{TEMPORARY_PREFIX}{os.getpid()}-{os.urandom(6).hex()}"
 
 
 class Names:

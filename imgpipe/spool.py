@@ -13,7 +13,6 @@ import contextlib
 import fcntl
 import itertools
 import os
-import secrets
 import shutil
 import stat
 import tempfile
@@ -84,7 +83,7 @@ class Spool:
     def _make(self) -> str:
         root = self._root if self._root is not None else default_root()
         _make_root(root)
-        folder = root.absolute() / f"{RUN_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+        folder = root.absolute() / f"{RUN_PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
         try:
             folder.mkdir(mode=0o700)
             self._lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

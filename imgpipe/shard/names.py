@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import unicodedata
 from collections.abc import Callable
 from typing import Any, Final
@@ -51,7 +51,7 @@ def stem(record: Record, name_format: str, counter: str, digest: Callable[[], st
     if name_format == "hash":
         return digest()
     if name_format == "random":
-        return secrets.token_hex(16)
+        return os.urandom(16).hex()
     return _url_stem(record) or counter
 
 

@@ -10,7 +10,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 import select
 import time
 from collections.abc import Iterator, Mapping
@@ -146,7 +145,7 @@ class OutFolder:
 
     def temporary(self) -> str:
         """An unused absolute path on the file system of OUT, for a file that gets its name later."""
-        return f"{self.hidden_path}/{self._temporary_prefix}{os.getpid()}-{secrets.token_hex(6)}"
+        return f"{self.hidden_path}/{self._temporary_prefix}{os.getpid()}-{os.urandom(6).hex()}"
 
     def names(self, *, hidden: bool = False) -> list[str]:
         """What stands in OUT, or in its hidden folder."""

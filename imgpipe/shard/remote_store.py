@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
+import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -61,7 +61,7 @@ class RemoteStore:
 
     def temporary(self) -> str:
         """An unused absolute path of this machine, for a file that is published later."""
-        return f"{self._folder}/{secrets.token_hex(6)}"
+        return f"{self._folder}/{os.urandom(6).hex()}"
 
     def names(self, *, hidden: bool = False) -> list[str]:
         """What stands in OUT, or in its hidden folder."""

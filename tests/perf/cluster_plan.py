@@ -6,7 +6,7 @@ hosts   five hold a tenth of the URLs, the others as many as their rank to the p
         asked no faster than it bears: the five 1,000 times a second; one of 100 URLs 20 times, others
         with the root of their URLs more, a third of all more than twice as fast or less than half
 work    5.72 ms of a core for each image, 0.39 ms of that in the one process that fetches, as was
-        measured on a machine that keeps its memory; README.md tells of one that does not, and has 7.70
+        measured on a machine that keeps its memory; README.md tells of one that does not, and has 7.2
 nodes   16 cores, as many parts at a time; 3 % at half speed; each is lost every 200 hours on average, and
         back after 10 minutes. Its parts are continued elsewhere: 90 seconds and half a shard are lost
 parts   differ by 15 % in what an image takes

@@ -18,8 +18,12 @@ from turns import Bound, Measures, Row
 Entry = dict[str, Any]
 """A row as the file has it."""
 
+TICK = 0.001
+"""Seconds of user time that are taken for none: a tick of the kernel's clock at 1,000 Hz."""
+
 UNITS: dict[str, Callable[[float, int], float]] = {
     "cpu": lambda seconds, each: 1000 * seconds / each,
+    "user": lambda seconds, each: 1000 * seconds / each,
     "wall": lambda seconds, each: 1000 * seconds / each,
     "peak": lambda bytes_, _: bytes_ / 1e6,
     "db": lambda db, _: db,
@@ -115,7 +119,8 @@ def _summary(entry: Entry, measure: str) -> dict[str, Any]:
 
 def ratios(turns: Iterable[dict[str, Measures]], measure: str) -> list[float]:
     """Ours to theirs, turn by turn: what slowed the machine for a while slowed both."""
-    return [turn["ours"][measure] / turn["theirs"][measure] for turn in turns]
+    # The user time of a program that copies a handful of files may be none.
+    return [turn["ours"][measure] / (turn["theirs"][measure] or TICK) for turn in turns]
 
 
 def spread(values: list[float]) -> dict[str, float]:

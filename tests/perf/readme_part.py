@@ -67,14 +67,14 @@ def table(heads: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
 
 
 def _ratios(rows: list[Entry]) -> str:
-    heads = ("work", "against", "CPU", "time", "ms of CPU", "theirs", "goal", "`--rows`")
+    heads = ("work", "against", "CPU", "in user mode", "time", "ms of CPU", "theirs", "goal", "`--rows`")
     return table(heads, (_ratio_cells(entry) for entry in rows))
 
 
 def _ratio_cells(entry: Entry) -> list[str]:
     judged = {bound["measure"]: bound for bound in entry["bounds"]}
     cells = [entry["work"], entry["against"]]
-    for measure in ("cpu", "wall"):
+    for measure in ("cpu", "user", "wall"):
         text = f"{entry[measure]['ratio']['median']:.2f}"
         cells.append(f"**{text}**" if measure in judged else text)
     goals = dict.fromkeys(

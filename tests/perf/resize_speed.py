@@ -83,7 +83,7 @@ def imgpipe(lab: Lab, all_: Path, single: Path, program: tuple[str, ...], jobs: 
     words = [*program, "resize", "-q", "-s", str(SIZE), "-j", str(jobs), "--spool", str(lab.out)]
     start = into_fresh(lab.out, lambda: timed(words, stdin=single))
     whole = into_fresh(lab.out, lambda: timed(words, stdin=all_))
-    return {**whole, "cpu": whole["cpu"] - start["cpu"], "wall": whole["wall"] - start["wall"]}
+    return {**whole, **{name: whole[name] - start[name] for name in ("cpu", "user", "wall")}}
 
 
 def resizer(lab: Lab, kind: str, listed: Path) -> Measures:
@@ -94,4 +94,4 @@ def resizer(lab: Lab, kind: str, listed: Path) -> Measures:
     told = json.loads(lines[-1])
     if told["failed"]:
         raise CommandFailed(f"img2dataset's resizer failed on {told['failed']} pictures")
-    return {"cpu": told["cpu"], "wall": told["wall"], "peak": whole["peak"]}
+    return {**{name: told[name] for name in ("cpu", "user", "wall")}, "peak": whole["peak"]}

@@ -41,8 +41,7 @@ def _several(lab: Lab, words: list[str], stdin: str) -> Measures:
     def run() -> Measures:
         found = [timed(words, stdin=stdin) for _ in range(lab.sizes.starts)]
         return {
-            "cpu": sum(one["cpu"] for one in found),
-            "wall": sum(one["wall"] for one in found),
+            **{name: sum(one[name] for one in found) for name in ("cpu", "user", "wall")},
             "peak": max(one["peak"] for one in found),
         }
 

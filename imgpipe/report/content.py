@@ -102,7 +102,7 @@ def _notes(gathered: Gathered) -> list[str]:
             "counts as failed before until it ends."
         )
     if facts.failed * 2 > facts.total:
-        kind = max(facts.causes, key=lambda kind: facts.causes[kind].count)
+        kind = max(facts.causes, key=lambda kind: facts.causes[kind].count - facts.causes[kind].skipped)
         found.append(f"Most records failed; the commonest kind is {kind}.")
     return found
 

@@ -186,6 +186,53 @@ def test_a_set_in_which_all_failed_is_told_of(tmp_path):
     assert "0 of 1 record placed" in page_of(tmp_path / "out").text
 
 
+def over(kind: str, count: int, status: str = "failed", **more) -> list[dict]:
+    """Records that are over."""
+    return [
+        {"url": f"http://a/{n}", "stage": "fetch", "status": status, "error": kind, **more}
+        for n in range(count)
+    ]
+
+
+def test_what_a_rule_left_out_comes_last_and_is_no_failure():
+    """Kinds of failure come first, however few; only they are named where most records failed."""
+    left_out = over("too_small", 8, "skipped")
+
+    few = page_of(lines=[*left_out, *over("timeout", 1), *over("empty", 2)])
+    most = page_of(lines=[*left_out, *over("timeout", 6), *over("empty", 4)])
+
+    kinds = [few.text.index(words) for words in ("empty in fetch 2", "timeout in fetch 1", "too_small")]
+    assert kinds == sorted(kinds)
+    assert "Most records failed" not in few.text
+    assert "Most records failed; the commonest kind is timeout." in most.text
+
+
+@pytest.mark.parametrize(("form", "more"), [("files", ""), ("tar", " --format tar")])
+def test_what_may_succeed_later_comes_with_its_command(tmp_path, form, more):
+    """It tries again what failed, into the same set in the same format, whatever the folder is called."""
+    out = tmp_path / "my set"
+    (tmp_path / "a.jpg").write_bytes(picture())
+    lines = [{"path": str(tmp_path / "a.jpg")}, *over("timeout", 1, retryable=True)]
+    assert run_filter("shard", out, "--format", form, lines=lines).code == 0
+
+    page = page_of(out)
+
+    failed = f"'{out}'/__imgpipe__/failed.jsonl"
+    assert f"imgpipe fetch < {failed} | imgpipe resize | imgpipe shard '{out}'{more}" in page.text
+    assert ("--format" in page.text) == bool(more)
+
+
+def test_a_log_tells_the_times_of_a_set(resized, tmp_path):
+    """What its files tell is left aside then: both on one axis would count each image twice."""
+    lines, folder = resized
+    assert run_filter("shard", tmp_path / "out", stdin=b"".join(lines)).code == 0
+
+    page = page_of(tmp_path / "out", "--log", folder / "fetch.log")
+
+    assert "when records left fetch, by its log" in page.text
+    assert "files of the images" not in page.text
+
+
 def test_lines_that_are_no_records_count_as_failed():
     """What cannot be parsed is accounted for, as in every stage."""
     page = page_of(lines=[{"url": "https://example.com/a.jpg", "bytes": 9}, "{broken"])

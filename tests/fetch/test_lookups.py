@@ -19,10 +19,12 @@ class Lookup:
     def __init__(self, **answers):
         self.answers = answers
         self.asked: list[str] = []
+        self.begun = threading.Event()
         self.released = threading.Event()
 
     def __call__(self, name):
         self.asked.append(name)
+        self.begun.set()
         if name.startswith("hang"):
             self.released.wait(20)
         if name not in self.answers:
@@ -144,10 +146,12 @@ def test_a_lookup_that_is_given_up_is_taken_over():
                     await names.addresses("hang")
 
             nursery.start_soon(first)
-            await trio.testing.wait_all_tasks_blocked()
+            assert await trio.to_thread.run_sync(lookup.begun.wait, 20)
             nursery.start_soon(names.addresses, "hang")
             await trio.testing.wait_all_tasks_blocked()
             scope.cancel()
+            # Until it is taken over: an answer that comes before that would do for both.
+            await trio.testing.wait_all_tasks_blocked()
             lookup.released.set()
 
     trio.run(main)

@@ -90,7 +90,9 @@ def session(options: SparkOptions) -> Iterator[Any]:
     try:
         yield found
     finally:
-        context.stop()
+        # After an interrupt its connection may be torn; Java ends with this process.
+        with contextlib.suppress(Exception):
+            context.stop()
 
 
 def _told(conf: Any, wanted: Mapping[str, str]) -> Any:
@@ -156,4 +158,13 @@ def as_process_errors(what: str, kind: type[ProcessError] = ProcessError) -> Ite
     except ProcessError:
         raise
     except Exception as error:
+        # What PySpark tidies up after an interrupt meets the connection that it found at work.
+        if _was_interrupted(error):
+            raise KeyboardInterrupt from error
         raise kind(f"{what}: {reason(error)}") from error
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None

@@ -8,7 +8,7 @@ from helpers import assert_one_clear_line, run_filter
 from imgpipe.cluster import summary
 from imgpipe.cluster.marker import PartResult
 from imgpipe.cluster.options import Job, SparkOptions
-from imgpipe.cluster.session import reason, settings
+from imgpipe.cluster.session import as_process_errors, reason, settings
 from imgpipe.cluster.summary import Plan, Summary
 
 
@@ -161,3 +161,16 @@ def test_without_java(tmp_path):
     result = run_filter("spark", "in.csv", "out", env={"JAVA_HOME": str(tmp_path)}, cwd=tmp_path)
 
     assert_one_clear_line(result, 2, "Spark does not start", f"{tmp_path}/bin/java")
+
+
+def test_what_fails_after_an_interrupt_is_the_interrupt():
+    """Ctrl-C is told as such, though tidying up after it fails too."""
+
+    def interrupted():
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise OSError("Answer from Java side is empty")
+
+    with pytest.raises(KeyboardInterrupt), as_process_errors("Spark gave up"):
+        interrupted()
